@@ -1,0 +1,1 @@
+"""What may vary: space files, their schema and typed form, and workloads."""

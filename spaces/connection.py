@@ -1,0 +1,39 @@
+"""How a device is reached: this machine itself, or over SSH."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+CONNECT_PATTERN = r"^(local|ssh://.+)$"
+
+# A user or host never begins with a dash: `ssh` would take it for an option.
+_SSH = re.compile(
+    r"ssh://(?:(?P<user>\w[\w.-]*)@)?(?P<host>\w[\w.-]*|\[[\da-fA-F:]+\])(?::(?P<port>\d{1,5}))?/?"
+)
+_PASSWORD = re.compile(r"ssh://[^@/]*:[^@/]*@.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """A device behind SSH; ``user`` and ``port`` are None where SSH's own settings decide."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+
+
+def connection_from_text(raw: object) -> Ssh | None:
+    """Return where a device is; None is this machine.
+
+    Raises:
+        ValueError: If it is neither; the text is the rule alone.
+    """
+    if raw == "local":
+        return None
+    if isinstance(raw, str) and _PASSWORD.fullmatch(raw):
+        raise ValueError("must not hold a password, which SSH keys replace")
+    found = _SSH.fullmatch(raw) if isinstance(raw, str) else None
+    if found is None or (found["port"] and not 0 < int(found["port"]) < 2**16):
+        raise ValueError("must be local or ssh://user@host[:port]")
+    return Ssh(found["host"].strip("[]"), found["user"], int(found["port"] or 0) or None)

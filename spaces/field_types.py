@@ -1,0 +1,139 @@
+"""The types of a space file's single values: how each is checked, and its JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+
+from spaces.connection import CONNECT_PATTERN, Ssh, connection_from_text
+from spaces.dimension_from_yaml import RANGE_KEYS, Limits, refuse
+from spaces.dimensions import Dimension
+from spaces.errors import Fault, shown
+from spaces.foreign_words import is_range_word
+from spaces.objectives import OBJECTIVES, likely_objective
+from spaces.quantities import DURATION_PATTERN, SIZE_PATTERN, duration_s, size_bytes
+from spaces.section import Section
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+IMPORTANCES = ("l2", "l1", "bn_scale")
+
+_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_WORKLOAD_PATTERN = r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"
+_PRECISION = Limits("word", words=PRECISIONS, remedy="Use a list, e.g. [fp32, int8].")
+_SPARSITY = Limits("number", at_least=0, below=1, remedy="Use a fraction, e.g. 0.8.")
+
+
+class OnnxFiles(Section):
+    """A model that exists only as ONNX: it can't be pruned or trained."""
+
+    onnx: str = Field(min_length=1, examples=["model.onnx"])
+    """The model, relative to the space file."""
+    data: str = Field(min_length=1, examples=["data.npz"])
+    """An .npz with one array for each input, and ``targets``."""
+
+
+def _name(raw: str) -> str:
+    if not re.fullmatch(_NAME_PATTERN, raw):
+        raise ValueError("must be up to 64 letters, digits, dots, dashes or underscores")
+    return raw
+
+
+def _workload(raw: object) -> str | OnnxFiles:
+    if isinstance(raw, dict):
+        return OnnxFiles.model_validate(raw)
+    if not isinstance(raw, str) or not re.fullmatch(_WORKLOAD_PATTERN, raw):
+        raise ValueError("must be file.py:Class, package.module:Class or {onnx: ..., data: ...}")
+    return raw
+
+
+def _objective(raw: str) -> str:
+    likely = likely_objective(raw)
+    if likely is not None:
+        refuse([Fault((), "must name objectives", shown(raw), f"Did you mean {likely}?")])
+    return raw
+
+
+def _precisions(raw: object) -> tuple[str, ...]:
+    refuse(_PRECISION.faults(raw))
+    return tuple(raw) if isinstance(raw, list) else (str(raw),)
+
+
+def _sparsity(raw: object) -> Dimension | Mapping[str, Dimension]:
+    """Tell a range from groups of layers: only a range has our range words, or another tool's."""
+    if not isinstance(raw, dict) or any(key in RANGE_KEYS or is_range_word(key) for key in raw):
+        return _SPARSITY.dimension(raw)
+    if not raw:
+        refuse([Fault((), "must be a range or groups of layers", "{}", _SPARSITY.remedy)])
+    refuse(
+        Fault((group, *fault.path), fault.rule, fault.shown, fault.remedy)
+        for group, dimension in raw.items()
+        for fault in _SPARSITY.faults(dimension)
+    )
+    return {group: _SPARSITY.dimension(dimension) for group, dimension in raw.items()}
+
+
+def _sparsity_json_schema() -> dict[str, object]:
+    dimension = _SPARSITY.json_schema()
+    groups = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"not": {"enum": list(RANGE_KEYS)}},
+        "additionalProperties": dimension,
+    }
+    return {"anyOf": [*dimension["anyOf"], groups]}
+
+
+Word = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
+FileName = Annotated[
+    str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})
+]
+ObjectiveName = Annotated[
+    Word,
+    AfterValidator(_objective),
+    WithJsonSchema({"anyOf": [{"enum": list(OBJECTIVES)}, {"type": "string", "minLength": 1}]}),
+]
+ObjectiveNames = Annotated[tuple[ObjectiveName, ...], Field(strict=False, min_length=1)]
+Workload = Annotated[
+    str | OnnxFiles,
+    PlainValidator(_workload),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _WORKLOAD_PATTERN},
+                OnnxFiles.model_json_schema(),
+            ]
+        }
+    ),
+]
+Connection = Annotated[
+    Ssh | None,
+    PlainValidator(connection_from_text),
+    WithJsonSchema({"type": "string", "pattern": CONNECT_PATTERN}),
+]
+Duration = Annotated[
+    float,
+    PlainValidator(duration_s),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": DURATION_PATTERN},
+            ]
+        }
+    ),
+]
+Size = Annotated[
+    int, PlainValidator(size_bytes), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})
+]
+Precisions = Annotated[
+    tuple[str, ...], PlainValidator(_precisions), WithJsonSchema(_PRECISION.json_schema())
+]
+Sparsity = Annotated[
+    Dimension | Mapping[str, Dimension],
+    PlainValidator(_sparsity),
+    WithJsonSchema(_sparsity_json_schema()),
+]

@@ -1,0 +1,1 @@
+"""Examples of workloads, with models that train in seconds."""
