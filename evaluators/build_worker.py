@@ -1,0 +1,213 @@
+"""The long-lived child that owns torch and the converters: compress, export, quantize, score.
+
+It lives as long as the run, because importing torch and the TFLite converter costs more than most
+of what they then do. It holds the person's workload, which is their code: that is why it's a child.
+
+Run as ``python -m evaluators.build_worker``; every request names its workload, so a worker that
+crashed is replaced by a new one without a word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluators.failures import InputError
+from evaluators.framing import Message
+from evaluators.quantize import load_quantizer
+from evaluators.service import Answer, serve
+from spaces.load_workload import fingerprint, load_workload
+from spaces.onnx_workload import OnnxWorkload
+from spaces.workload import Array, Batches, Workload, WorkloadError
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL_FILE = "model.pt"
+
+
+def handle(message: Message) -> Answer:
+    """Answer one request; `_STAGES` lists the kinds."""
+    body = message.body
+    try:
+        workload = _workload(json.dumps(body["workload"]), body["folder"], body["cache_dir"])
+        return _STAGES[body["kind"]](workload, message)
+    except WorkloadError as error:
+        raise InputError(str(error)) from error
+
+
+@cache
+def _workload(reference: str, folder: str, cache_dir: str) -> Workload:
+    return load_workload(json.loads(reference), Path(folder), Path(cache_dir))
+
+
+def _describe(workload: Workload, message: Message) -> Answer:
+    """Say what the parent has to know without importing the workload."""
+    example = workload.example_inputs()
+    is_trainable = not isinstance(workload, OnnxWorkload)
+    return {
+        "fingerprint": fingerprint(workload),
+        "metric": workload.metric,
+        "direction": workload.direction,
+        "inputs": {name: [list(a.shape), str(a.dtype)] for name, a in example.items()},
+        "is_trainable": is_trainable,
+        "modules": [name for name, _ in _teacher(workload).named_modules()] if is_trainable else [],
+    }, []
+
+
+def _data(workload: Workload, message: Message) -> Answer:
+    """Write a split's inputs where the measuring processes find them, one .npy an input."""
+    split = message.body["split"]
+    inputs, targets = _split_arrays(workload, split)
+    names = []
+    for position, array in enumerate(inputs):
+        names.append(f"{position}.npy")
+        np.save(Path(message.body["out_dir"]) / names[-1], array, allow_pickle=False)
+    return {"files": names, "samples": len(targets)}, []
+
+
+def _reference(workload: Workload, message: Message) -> Answer:
+    """Score the model as it was given, in float32 on this host."""
+    inputs, targets = _split_arrays(workload, message.body["split"])
+    if isinstance(workload, OnnxWorkload):
+        outputs = workload.reference_outputs(inputs)
+    else:
+        outputs = _torch_outputs(_teacher(workload), inputs)
+    return {}, [_scores(workload, outputs, targets)]
+
+
+def _compress(workload: Workload, message: Message) -> Answer:
+    """Prune, then fine-tune from the teacher; the result is written as data, not as code."""
+    from evaluators.compress.distill import distill
+    from evaluators.compress.prune import prune, save_compressed
+
+    body = message.body
+    teacher = _teacher(workload)
+    student, pruned = prune(
+        teacher,
+        _example(workload, body),
+        body["sparsity"],
+        importance=body["importance"],
+        round_to=body["round_to"],
+    )
+    facts: dict[str, Any] = {"pruning": asdict(pruned)}
+    if body["distillation"] is not None:
+        tuned = distill(student, teacher, workload, **body["distillation"], seed=body["seed"])
+        facts["distillation"] = asdict(tuned)
+    save_compressed(student, Path(body["out_dir"]) / MODEL_FILE)
+    return facts, []
+
+
+def _export(workload: Workload, message: Message) -> Answer:
+    """Write the portable float model."""
+    body = message.body
+    out_dir = Path(body["out_dir"])
+    if isinstance(workload, OnnxWorkload):
+        from evaluators.export.onnx_check import import_onnx
+
+        import_onnx(workload.onnx_path, body["batch_size"], out_dir)
+        return {}, []
+    from evaluators.compress.prune import load_compressed
+
+    model = load_compressed(_teacher(workload), Path(body["model"]) / MODEL_FILE)
+    _exporter(body["form"])(model, _example(workload, body), out_dir)
+    return {}, []
+
+
+def _exporter(form: str) -> Callable[..., None]:
+    if form == "onnx":
+        from evaluators.export.onnx_from_torch import export_onnx
+
+        return export_onnx
+    from evaluators.export.tflite_from_torch import export_tflite
+
+    return export_tflite
+
+
+def _quantize(workload: Workload, message: Message) -> Answer:
+    """Write the model at a lower precision, calibrated on the workload's calibration split."""
+    body = message.body
+    inputs, _ = _split_arrays(workload, "calibration")
+    calibration = list(_full_batches(inputs, body["batch_size"]))
+    load_quantizer(body["form"]).quantize(
+        Path(body["model"]), calibration, body["settings"], Path(body["out_dir"])
+    )
+    return {}, []
+
+
+def _score(workload: Workload, message: Message) -> Answer:
+    """Score what an artifact answered for a split."""
+    _, targets = _split_arrays(workload, message.body["split"])
+    return {}, [_scores(workload, message.arrays, targets)]
+
+
+def _scores(workload: Workload, outputs: list[Array], targets: Array) -> Array:
+    scores = np.asarray(workload.score(outputs, targets), dtype=np.float64)
+    if scores.ndim and len(scores) != len(targets):
+        raise InputError(
+            f"score() must return one score per sample ({len(targets)}) or a single figure, "
+            f"but returned shape {scores.shape}."
+        )
+    if not np.isfinite(scores).all():
+        raise InputError("score() must return finite numbers, but returned NaN or infinity.")
+    return scores
+
+
+def _split_arrays(workload: Workload, split: str) -> tuple[list[Array], Array]:
+    batches: Batches = getattr(workload, f"{split}_batches")()
+    pairs = list(batches)
+    if not pairs:
+        raise InputError(f"{split}_batches() must return at least one batch, but returned none.")
+    names = list(pairs[0][0])
+    inputs = [np.concatenate([np.asarray(batch[name]) for batch, _ in pairs]) for name in names]
+    return inputs, np.concatenate([np.asarray(targets) for _, targets in pairs])
+
+
+def _full_batches(inputs: list[Array], batch_size: int) -> Iterator[list[Array]]:
+    for start in range(0, len(inputs[0]) - batch_size + 1, batch_size):
+        yield [array[start : start + batch_size] for array in inputs]
+
+
+def _example(workload: Workload, body: dict[str, Any]) -> dict[str, Array]:
+    size = body["batch_size"]
+    return {
+        name: np.repeat(array, size, axis=0) for name, array in workload.example_inputs().items()
+    }
+
+
+@cache
+def _teacher(workload: Workload) -> torch.nn.Module:
+    return workload.model().eval()
+
+
+def _torch_outputs(model: torch.nn.Module, inputs: list[Array]) -> list[Array]:
+    import torch
+
+    collected: list[list[Array]] = []
+    with torch.inference_mode():
+        for start in range(0, len(inputs[0]), 100):
+            batch = [torch.from_numpy(array[start : start + 100]) for array in inputs]
+            outputs = model(*batch)
+            parts = outputs if isinstance(outputs, tuple | list) else [outputs]
+            collected.append([part.float().numpy() for part in parts])
+    return [np.concatenate(parts) for parts in zip(*collected, strict=True)]
+
+
+_STAGES: dict[str, Callable[[Workload, Message], Answer]] = {
+    "describe": _describe,
+    "data": _data,
+    "reference": _reference,
+    "compress": _compress,
+    "export": _export,
+    "quantize": _quantize,
+    "score": _score,
+}
+
+if __name__ == "__main__":
+    serve(handle)

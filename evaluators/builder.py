@@ -1,0 +1,64 @@
+"""The parent's handle on the build worker: started when first needed, replaced when it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluators.child_process import ChildProcess, Limits
+from evaluators.framing import Message
+
+WORKER = "evaluators.build_worker"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSource:
+    """Where a workload comes from.
+
+    Attributes:
+        reference: What the space file says: ``file.py:Class``, or the files of an ONNX model.
+        folder: What relative paths start from.
+        cache_dir: Where the workload may keep trained weights.
+    """
+
+    reference: str | dict[str, str]
+    folder: Path
+    cache_dir: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the part of a request that names the workload."""
+        return {
+            "workload": self.reference,
+            "folder": str(self.folder),
+            "cache_dir": str(self.cache_dir),
+        }
+
+
+class Builder:
+    """Sends one stage after another to a build worker."""
+
+    def __init__(self, source: WorkloadSource, limits: Limits) -> None:
+        self._source = source
+        self._limits = limits
+        self._worker: ChildProcess | None = None
+        self.on_wait: Callable[[], None] | None = None
+
+    def run(self, kind: str, arrays: Sequence[Any] = (), **body: Any) -> Message:
+        """Run one stage; see `evaluators.build_worker` for the kinds and what they take.
+
+        Raises:
+            EvaluationFailure: What the worker reported, or how it ended.
+        """
+        if self._worker is None or not self._worker.is_alive:
+            self.close()
+            self._worker = ChildProcess(WORKER, self._limits)
+        request = {"kind": kind, **self._source.to_json(), **body}
+        return self._worker.request(request, arrays, on_wait=self.on_wait)
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None

@@ -1,0 +1,69 @@
+"""One point of the search space: everything that decides which bytes are built and how they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evaluators.flag import FlagValue
+
+Sparsity = float | Mapping[str, float]
+"""Fraction of channels removed: one for the whole model, or one per group of layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distillation:
+    """Fine-tuning from the unpruned teacher: ``alpha`` is the teacher's share of the loss."""
+
+    epochs: int
+    temperature: float
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one trial evaluates.
+
+    Example:
+        ``Candidate("openvino", "int8", 0.5, Distillation(2, 4.0, 0.5), {}, {"threads": 1})`` has
+        ``params()`` of ``{"engine": "openvino", "precision": "int8", "sparsity": 0.5,
+        "pruning.importance": "l2", "pruning.round_to": 8, "distillation.epochs": 2,
+        "distillation.temperature": 4.0, "distillation.alpha": 0.5, "openvino.threads": 1}``.
+
+    Attributes:
+        distillation: None where nothing is fine-tuned.
+        quantization: Settings of the quantizer; empty for a precision that isn't quantized.
+        flags: Every flag of the engine, by its name without the engine's.
+    """
+
+    engine: str
+    precision: str
+    sparsity: Sparsity = 0.0
+    distillation: Distillation | None = None
+    quantization: Mapping[str, FlagValue] = field(default_factory=dict)
+    flags: Mapping[str, FlagValue] = field(default_factory=dict)
+    importance: str = "l2"
+    round_to: int = 8
+
+    @property
+    def is_pruned(self) -> bool:
+        """Say whether any channel is asked to go."""
+        if isinstance(self.sparsity, Mapping):
+            return any(value > 0 for value in self.sparsity.values())
+        return self.sparsity > 0
+
+    def params(self) -> dict[str, FlagValue]:
+        """Return the candidate as the flat, dotted names that tables and files show."""
+        shown: dict[str, FlagValue] = {"engine": self.engine, "precision": self.precision}
+        if isinstance(self.sparsity, Mapping):
+            shown |= {f"sparsity.{group}": value for group, value in self.sparsity.items()}
+        else:
+            shown["sparsity"] = self.sparsity
+        if self.is_pruned:
+            shown |= {"pruning.importance": self.importance, "pruning.round_to": self.round_to}
+        shown["distillation.epochs"] = self.distillation.epochs if self.distillation else 0
+        if self.distillation:
+            shown["distillation.temperature"] = self.distillation.temperature
+            shown["distillation.alpha"] = self.distillation.alpha
+        shown |= {f"quantization.{name}": value for name, value in self.quantization.items()}
+        return shown | {f"{self.engine}.{name}": value for name, value in self.flags.items()}

@@ -1,0 +1,65 @@
+"""What can go wrong with one candidate, as types that cross a process boundary as JSON.
+
+Three kinds matter to the study, because each is told to Optuna differently:
+
+``CandidateRejected``  the same candidate would fail again: an op the engine lacks, a crash, out of
+                       memory, too slow. Told PRUNED with a positive constraint.
+``DeviceLost``         nothing is known about the candidate: a cut link, a vanished accelerator.
+                       Retried, then FAIL.
+``InputError``         the person's own file is wrong: the run stops with the message and exit code 2.
+
+This file runs on the device too: Python 3.7, standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Optional, Type
+
+
+class EvaluationFailure(Exception):
+    """A stage that didn't produce its result; ``reason`` is one line a person can act on.
+
+    Args:
+        reason: Rule, value and remedy in one line.
+        stage: Name of the stage that failed, filled in where the stage is known.
+    """
+
+    kind = "failure"
+
+    def __init__(self, reason: str, stage: Optional[str] = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.stage = stage
+
+    def to_json(self) -> Dict[str, Optional[str]]:
+        """Return the failure as plain data; `failure_from_json` is its inverse."""
+        return {"kind": self.kind, "reason": self.reason, "stage": self.stage}
+
+
+class CandidateRejected(EvaluationFailure):
+    """This candidate can't be built or run, and trying again would end the same way."""
+
+    kind = "rejected"
+
+
+class DeviceLost(EvaluationFailure):
+    """The device or the link to it went away; the candidate itself may be fine."""
+
+    kind = "device_lost"
+
+
+class InputError(EvaluationFailure):
+    """A file the person gave is wrong: a workload, a model or its data."""
+
+    kind = "input"
+
+
+_KINDS: Dict[str, Type[EvaluationFailure]] = {
+    kind.kind: kind for kind in (CandidateRejected, DeviceLost, InputError)
+}
+
+
+def failure_from_json(data: Dict[str, Optional[str]]) -> EvaluationFailure:
+    """Rebuild a failure that a child process sent."""
+    kind = _KINDS.get(str(data.get("kind")), CandidateRejected)
+    return kind(str(data.get("reason")), data.get("stage"))

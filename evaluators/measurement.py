@@ -1,0 +1,152 @@
+"""Every number with what makes it worth having: interval, sample count, unit, method, provenance.
+
+Provenance is one of
+
+- ``measured``
+- ``measured: on X instead of Y``: a stand-in did the work
+- ``estimated: by what``
+- ``unavailable: why``: there is no value, and it is never 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.meters.estimate import estimate_power_w
+from evaluators.statistics import (
+    fewest_queries,
+    mean_interval,
+    percentile,
+    percentile_interval,
+)
+
+PERCENTILES = {"latency_p50_s": 0.50, "latency_p90_s": 0.90, "latency_p99_s": 0.99}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One number in SI units.
+
+    Attributes:
+        value: None only where ``provenance`` says unavailable.
+        low: Lower end of a 95 % interval; None where no interval is known.
+        high: Upper end.
+        n: How many samples stand behind it.
+        unit: SI, or ``1`` for a share.
+        method: How it was obtained, in words.
+        provenance: See the module docstring.
+    """
+
+    value: float | None
+    unit: str
+    method: str
+    provenance: str
+    low: float | None = None
+    high: float | None = None
+    n: int = 1
+
+    @property
+    def is_measured(self) -> bool:
+        """Say whether this came off a device, the named one or a stand-in."""
+        return self.provenance.startswith("measured")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; `from_json` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a quantity from `to_json`."""
+        return cls(**data)
+
+
+def unavailable(unit: str, why: str) -> Quantity:
+    """Return a number that isn't known, with the reason."""
+    return Quantity(None, unit, "none", f"unavailable: {why}", n=0)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSource:
+    """Where power figures come from on this device: a meter's name, or a rated power, or neither."""
+
+    meter: str | None
+    rated_power_w: float | None
+
+
+def quantities_of(
+    answer: Mapping[str, Any], power: PowerSource, provenance: str, model_size_bytes: int
+) -> dict[str, Quantity]:
+    """Turn what the measuring process sent into quantities by SI name.
+
+    Args:
+        answer: Body of a benchmark answer of `evaluators.benchmark.worker`.
+        power: What the energy figures mean.
+        provenance: ``measured``, with the stand-in where there is one.
+        model_size_bytes: Bytes of the artifact on disk.
+    """
+    samples: list[float] = answer["timed_s"]
+    found = {name: _latency(samples, q, provenance) for name, q in PERCENTILES.items()}
+    found["throughput_per_s"] = Quantity(
+        answer["throughput_per_s"], "1/s", "samples per second, offline scenario", provenance
+    )
+    found["peak_memory_bytes"] = _peak_memory(answer["peak_memory_bytes"], provenance)
+    found["device_memory_bytes"] = unavailable("B", "this device has no memory of its own")
+    found["model_size_bytes"] = Quantity(model_size_bytes, "B", "bytes on disk", "measured")
+    found["power_w"] = _power(answer, power, provenance)
+    found["energy_j"] = _energy(found["power_w"], float(np.mean(samples)))
+    return found
+
+
+def score_quantity(scores: NDArray[np.float64], provenance: str) -> Quantity:
+    """Return the mean of per-sample scores of shape (n,), or a whole-set figure of shape ()."""
+    if scores.ndim == 0:
+        return Quantity(float(scores), "1", "figure of the whole split", provenance)
+    low, high = mean_interval(scores)
+    mean = float(scores.mean())
+    return Quantity(mean, "1", "mean score per sample", provenance, low, high, len(scores))
+
+
+def _latency(samples: list[float], q: float, provenance: str) -> Quantity:
+    needed = fewest_queries(q)
+    if len(samples) < needed:
+        why = f"a p{q * 100:.0f} needs {needed} queries, and {len(samples)} were taken"
+        return unavailable("s", why)
+    low, high = percentile_interval(samples, q)
+    method = f"p{q * 100:.0f}, single_stream"
+    return Quantity(percentile(samples, q), "s", method, provenance, low, high, len(samples))
+
+
+def _peak_memory(peak_bytes: int | None, provenance: str) -> Quantity:
+    if peak_bytes is None:
+        return unavailable("B", "the kernel's VmHWM can't be read or reset here")
+    return Quantity(peak_bytes, "B", "VmHWM over the process's own baseline", provenance)
+
+
+def _power(answer: Mapping[str, Any], power: PowerSource, provenance: str) -> Quantity:
+    energy = answer["energy"]
+    if energy["reading"] is not None:
+        reading = energy["reading"]
+        method = f"{power.meter}, mean over the timed loop, idle {energy['idle_power_w']:.3g} W"
+        return Quantity(reading["energy_j"] / reading["seconds"], "W", method, provenance)
+    if power.rated_power_w is None:
+        return unavailable("W", "no meter here, and device.rated_power_w isn't given")
+    watts = estimate_power_w(
+        energy["cpu_time_s"],
+        energy["seconds"],
+        answer["environment"]["cpu_count"],
+        power.rated_power_w,
+    )
+    by = f"estimated: share of CPU time x rated power of {power.rated_power_w:g} W"
+    return Quantity(watts, "W", "CPU time over the timed loop", by)
+
+
+def _energy(power: Quantity, mean_latency_s: float) -> Quantity:
+    if power.value is None:
+        return unavailable("J", power.provenance.removeprefix("unavailable: "))
+    joules = power.value * mean_latency_s
+    return Quantity(joules, "J", "power x mean latency, per inference", power.provenance)
