@@ -1,0 +1,175 @@
+"""Fine-tune a pruned student with the unpruned teacher as a guide.
+
+A run of n epochs has a schedule of its own that ends at n: the middle of a longer one says little
+about where either ends.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sized
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from evaluators.failures import CandidateRejected
+from spaces.training_precision import channels_last, training_autocast
+from spaces.workload import Array, FineTunesItself, Inputs, Workload, output_tensors
+
+PEAK_LEARNING_RATE = 0.05
+MOMENTUM = 0.9
+WEIGHT_DECAY = 5e-4
+WARM_UP_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class DistillReport:
+    """What fine-tuning did.
+
+    Attributes:
+        losses: Mean loss of each epoch; empty where the workload fine-tunes itself.
+    """
+
+    epochs: int
+    steps: int
+    losses: list[float]
+
+
+def distill(
+    student: nn.Module,
+    teacher: nn.Module,
+    workload: Workload,
+    *,
+    temperature: float,
+    alpha: float,
+    epochs: int,
+    seed: int,
+    learning_rate: float = PEAK_LEARNING_RATE,
+) -> DistillReport:
+    """Train the student in place; it ends in eval mode.
+
+    The loss is ``alpha * workload.distillation_loss + (1 - alpha) * workload.loss``. A workload
+    with a ``finetune`` of its own is left to do it. With 0 epochs nothing changes.
+
+    Args:
+        student: Changed.
+        teacher: Not changed.
+        workload: Its training data, and its losses.
+        temperature: Above 0.
+        alpha: The teacher's share of the loss, in [0, 1].
+        epochs: Passes over the training data; the learning rate falls to zero in the last.
+        seed: The same seed gives the same weights, on the same machine and thread count.
+        learning_rate: At the peak of the cycle.
+
+    Raises:
+        CandidateRejected: If the loss is no longer finite.
+    """
+    _check(temperature, alpha, epochs)
+    report = DistillReport(epochs, 0, [])
+    if epochs == 0:
+        return report
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        workload.rng = np.random.default_rng(seed)
+        if isinstance(workload, FineTunesItself):
+            workload.finetune(
+                student, teacher, temperature=temperature, alpha=alpha, epochs=epochs, seed=seed
+            )
+        else:
+            loss = _Loss(student, copy.deepcopy(teacher).eval(), workload, temperature, alpha)
+            report = _train(loss, epochs, seed, learning_rate)
+    student.eval()
+    return report
+
+
+class _Loss:
+    """The loss of one batch, with the models that it needs."""
+
+    def __init__(
+        self,
+        student: nn.Module,
+        teacher: nn.Module,
+        workload: Workload,
+        temperature: float,
+        alpha: float,
+    ) -> None:
+        self.student = student
+        self.workload = workload
+        self._teacher = teacher
+        self._temperature = temperature
+        self._alpha = alpha
+
+    def __call__(self, inputs: Inputs, targets: Array) -> torch.Tensor:
+        batch = [channels_last(torch.tensor(array)) for array in inputs.values()]
+        outputs = _float_outputs(self.student, batch)
+        loss = torch.zeros(())
+        if self._alpha > 0:
+            with torch.no_grad():
+                guide = _float_outputs(self._teacher, batch)
+            imitation = self.workload.distillation_loss(outputs, guide, self._temperature)
+            loss = loss + self._alpha * imitation
+        if self._alpha < 1:
+            task = self.workload.loss(outputs, torch.tensor(targets))
+            loss = loss + (1 - self._alpha) * task
+        return loss
+
+
+def _float_outputs(model: nn.Module, batch: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    with training_autocast():
+        outputs = output_tensors(model(*batch))
+    return tuple(o.float() if o.is_floating_point() else o for o in outputs)
+
+
+def _train(loss_of: _Loss, epochs: int, seed: int, learning_rate: float) -> DistillReport:
+    workload = loss_of.workload
+    steps_per_epoch = _steps_per_epoch(workload)
+    workload.rng = np.random.default_rng(seed)
+    optimizer = torch.optim.SGD(
+        loss_of.student.parameters(),
+        learning_rate,
+        momentum=MOMENTUM,
+        nesterov=True,
+        weight_decay=WEIGHT_DECAY,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=epochs * steps_per_epoch, pct_start=WARM_UP_SHARE
+    )
+    loss_of.student.train()
+    losses = []
+    for epoch in range(epochs):
+        total = 0.0
+        for inputs, targets in workload.train_batches():
+            loss = loss_of(inputs, targets)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+            total += _finite(loss.item(), epoch)
+        losses.append(total / steps_per_epoch)
+    return DistillReport(epochs, epochs * steps_per_epoch, losses)
+
+
+def _steps_per_epoch(workload: Workload) -> int:
+    batches = workload.train_batches()
+    return len(batches) if isinstance(batches, Sized) else sum(1 for _ in batches)
+
+
+def _finite(loss: float, epoch: int) -> float:
+    if math.isfinite(loss):
+        return loss
+    raise CandidateRejected(
+        f"distillation must keep the loss finite, but it is {loss} in epoch {epoch + 1}. "
+        "Lower distillation.temperature or the sparsity, or check the workload's loss."
+    )
+
+
+def _check(temperature: float, alpha: float, epochs: int) -> None:
+    if not temperature > 0:
+        raise ValueError(f"distillation.temperature must be above 0, but got {temperature}.")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"distillation.alpha must be in [0, 1], but got {alpha}.")
+    if epochs < 0:
+        raise ValueError(f"distillation.epochs must be 0 or more, but got {epochs}.")
