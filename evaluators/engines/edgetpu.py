@@ -1,0 +1,172 @@
+"""Google Coral's Edge TPU: the int8 TFLite model, compiled for it.
+
+Compiling needs ``edgetpu_compiler`` (x86-64 only), running needs ``libedgetpu`` and the device.
+Where either is absent the same int8 model is measured on the CPU of the machine at hand, as a
+stand-in; what the op check and the compiler say about it holds all the same.
+
+``compile`` leaves::
+
+    model.tflite           the portable int8 model, which runs on any CPU
+    model_edgetpu.tflite   where the compiler is there: one custom op for all that maps
+    io.json                see `evaluators.engines.tflite.session`
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from pathlib import Path
+from typing import Any, List, Mapping, Optional
+
+from evaluators.engines.tflite.edgetpu_compiler import (
+    COMPILED_FILE,
+    CompilerReport,
+    compile_for_edgetpu,
+    find_compiler,
+)
+from evaluators.engines.tflite.edgetpu_ops import refusal_of
+from evaluators.engines.engine import Compiled, Engine, Missing, Session
+from evaluators.engines.tflite.graph import read_graph
+from evaluators.engines.tflite.session import (
+    MODEL_FILE,
+    TfliteSession,
+    compile_as_is,
+    load_interpreter_module,
+    load_tflite_runtime,
+    missing_runtime,
+)
+from evaluators.failures import CandidateRejected, DeviceLost
+from evaluators.flag import Flag, FlagValue
+
+DELEGATE = "libedgetpu.so.1"
+
+
+class EdgeTpuEngine(Engine):
+    """Compiles for the Edge TPU and runs there, or on the CPU as a stand-in."""
+
+    name = "edgetpu"
+    forms: Mapping[str, str] = {"int8": "tflite_int8"}
+    default_precision = "int8"
+    distribution = "ai-edge-litert"
+    module = "ai_edge_litert"
+    extra = "litert"
+
+    def flags(self, cpu_count: int) -> Mapping[str, Flag]:
+        """Return ``threads`` of the CPU part, and how many ops may be in it."""
+        cpu_ops = "ops allowed to run on the CPU because they don't map"
+        return {
+            "threads": Flag((1, 2)[:cpu_count], 1, "CPU threads for what isn't on the Edge TPU"),
+            "max_cpu_ops": Flag((0,), 0, cpu_ops, minimum=0),
+        }
+
+    def missing(self) -> Optional[Missing]:
+        """Return what to install where neither name of the TFLite runtime is found."""
+        return missing_runtime(self.extra)
+
+    def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
+        """Refuse every precision but int8."""
+        if precision == "int8":
+            return None
+        return "precision on edgetpu must be int8, but got {}. Its tiles only know 8-bit.".format(
+            precision
+        )
+
+    def stand_in_reason(self) -> Optional[str]:
+        """Say which of compiler and device is absent."""
+        if find_compiler() is None:
+            return "edgetpu_compiler isn't on PATH (install it from Google's Coral packages, x86-64)"
+        if not device_answers():
+            return "no Edge TPU answers through {} (connect one and install libedgetpu)".format(
+                DELEGATE
+            )
+        return None
+
+    def toolchain(self) -> str:
+        """Return the SHA-256 of the compiler's executable, or nothing where there is none."""
+        compiler = find_compiler()
+        return "" if compiler is None else hashlib.sha256(Path(compiler).read_bytes()).hexdigest()
+
+    def load_runtime(self) -> str:
+        """Import the interpreter."""
+        return load_tflite_runtime()
+
+    def compile(
+        self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path
+    ) -> Compiled:
+        """Check that the ops map, then compile where the compiler is there."""
+        max_cpu_ops = int(flags["max_cpu_ops"])
+        reason = refusal_of(read_graph((model / MODEL_FILE).read_bytes()), max_cpu_ops)
+        if reason:
+            raise CandidateRejected(reason)
+        portable = compile_as_is(model, out_dir, int(flags["threads"]), xnnpack=True)
+        compiler = find_compiler()
+        if compiler is None:
+            return portable
+        report = compile_for_edgetpu(compiler, out_dir / MODEL_FILE, out_dir)
+        if report.metrics["edgetpu_cpu_ops"] > max_cpu_ops:
+            raise CandidateRejected(_too_many_cpu_ops(report))
+        artifact = COMPILED_FILE if device_answers() else MODEL_FILE
+        return Compiled(artifact, report.metrics, portable.notes + _notes(report))
+
+    def open(
+        self, compiled: Path, artifact: str, precision: str, flags: Mapping[str, FlagValue]
+    ) -> Session:
+        """Load the compiled model onto the Edge TPU, or the portable one onto the CPU."""
+        threads = int(flags["threads"])
+        if artifact != COMPILED_FILE:
+            return TfliteSession(compiled / artifact, threads)
+        return EdgeTpuSession(compiled / artifact, threads, delegate=_load_delegate())
+
+
+class EdgeTpuSession(TfliteSession):
+    """A session on the device, which may be unplugged while it runs."""
+
+    def infer(self, prepared: List[Any]) -> List[Any]:
+        """Run one batch.
+
+        Raises:
+            DeviceLost: If the runtime can't, which it could when it allocated the tensors.
+        """
+        try:
+            return super().infer(prepared)
+        except RuntimeError as error:
+            raise DeviceLost("the Edge TPU stopped answering: {}".format(error)) from error
+
+
+def device_answers() -> bool:
+    """Say whether an Edge TPU can be opened; the next process finds it free again."""
+    try:
+        _load_delegate()
+    except DeviceLost:
+        return False
+    return True
+
+
+def _load_delegate() -> Any:
+    try:
+        # Loaded once by hand, because the runtime's own Delegate, if it can't load the library,
+        # raises a second error from its destructor.
+        ctypes.CDLL(DELEGATE)
+        return load_interpreter_module().load_delegate(DELEGATE)
+    except OSError as error:
+        raise DeviceLost("{} must be installed: {}".format(DELEGATE, error)) from error
+    except ValueError as error:
+        raise DeviceLost("{} finds no Edge TPU; connect one".format(DELEGATE)) from error
+
+
+def _too_many_cpu_ops(report: CompilerReport) -> str:
+    named = "; ".join("{} {}: {}".format(count, kind, why) for kind, count, why in report.unmapped)
+    return (
+        "int8 on edgetpu: every op must map to the Edge TPU, but the compiler left {:.0f} on the "
+        "CPU ({}). Change them in the model, or allow it with edgetpu.max_cpu_ops: {:.0f}."
+    ).format(report.metrics["edgetpu_cpu_ops"], named, report.metrics["edgetpu_cpu_ops"])
+
+
+def _notes(report: CompilerReport) -> List[str]:
+    notes = ["Compiled by edgetpu_compiler {}.".format(report.version)]
+    for kind, count, why in report.unmapped:
+        notes.append("{} {} on the CPU: {}.".format(count, kind, why))
+    return notes
+
+
+ENGINE = EdgeTpuEngine()

@@ -1,0 +1,163 @@
+"""What every engine file provides: which models it eats, which flags may vary, compile, open.
+
+An engine knows how to build and how to run, and nothing about timing. Its file is imported on the
+device, where there may be only CPython 3.7, NumPy and the engine's own runtime, so the runtime is
+imported inside the methods that need it and nothing here imports torch.
+
+A new engine is one file in this folder that ends in ``ENGINE = MyEngine()``.
+"""
+
+from __future__ import annotations
+
+import abc
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Type
+
+import numpy as np
+
+from evaluators.flag import Flag, FlagValue
+
+
+class Missing(NamedTuple):
+    """Something an engine needs and this machine lacks, and the command that adds it."""
+
+    what: str
+    remedy: str
+
+
+class Compiled(NamedTuple):
+    """What a compiler left behind: the file to ship, and what it said about it.
+
+    ``artifact`` is a file name inside the compile stage's output folder. ``metrics`` are the
+    compiler's own figures (name with unit -> value); ``notes`` are lines for a person.
+    """
+
+    artifact: str
+    metrics: Dict[str, float]
+    notes: List[str]
+
+
+class Session(abc.ABC):
+    """One loaded artifact. ``prepare`` and ``decode`` are never timed; ``infer`` is all that is.
+
+    Inputs and outputs are lists in the order of the model's own inputs and outputs, in the layout
+    of the original model (NCHW for images). ``prepare`` turns them into what the artifact itself
+    takes: its layout, and its integer type where it is quantized, as an application would hold
+    them already.
+    """
+
+    @abc.abstractmethod
+    def prepare(self, inputs: Sequence[np.ndarray]) -> Any:
+        """Return one batch in the artifact's own layout and type, owned by the caller."""
+
+    @abc.abstractmethod
+    def infer(self, prepared: Any) -> Any:
+        """Run one prepared batch and block until its outputs lie in host memory."""
+
+    @abc.abstractmethod
+    def decode(self, raw: Any) -> List[np.ndarray]:
+        """Return the outputs of ``infer`` as float32 (or integer, where the model's are) copies."""
+
+    def infer_all(self, prepared: Sequence[Any]) -> None:
+        """Run every batch as fast as the engine can; engines with streams overlap them."""
+        for batch in prepared:
+            self.infer(batch)
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Free everything. Calling it twice is fine."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class Engine(abc.ABC):
+    """The software that compiles and runs a model on one kind of device.
+
+    Attributes:
+        name: As written in a space file.
+        forms: Portable form eaten for each precision, e.g. ``{"fp32": "onnx", "int8":
+            "onnx_int8"}``. A form is a module of ``evaluators.quantize``, or what
+            ``evaluators.export`` writes.
+        default_precision: The highest precision, which the baseline runs at.
+        distribution: The package that brings the runtime, as pip knows it.
+        module: The module whose import is the runtime.
+        extra: The extra of this project that installs it.
+        processor: What inference runs on, ``cpu`` or ``gpu``: a meter has to measure that.
+    """
+
+    name: str = ""
+    forms: Mapping[str, str] = {}
+    default_precision: str = "fp32"
+    distribution: str = ""
+    module: str = ""
+    extra: str = ""
+    processor: str = "cpu"
+
+    @abc.abstractmethod
+    def flags(self, cpu_count: int) -> Mapping[str, Flag]:
+        """Return every flag that may vary on a device with ``cpu_count`` usable CPUs."""
+
+    def missing(self) -> Optional[Missing]:
+        """Return what keeps this engine from running here, or None."""
+        import importlib.util
+
+        if importlib.util.find_spec(self.module.split(".")[0]) is not None:
+            return None
+        return Missing(
+            "the Python package {}".format(self.distribution),
+            "pip install 'edge-inference-search[{}]'".format(self.extra),
+        )
+
+    def stand_in_reason(self) -> Optional[str]:
+        """Return why this engine can only be measured on a stand-in here, or None."""
+        return None
+
+    def toolchain(self) -> str:
+        """Return what else compiles beside the runtime, so that the store can tell versions apart."""
+        return ""
+
+    def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
+        """Return why this combination can't work, before anything is built, or None."""
+        return None
+
+    def thread_count(self, flags: Mapping[str, FlagValue]) -> int:
+        """Return how many CPUs inference uses, so that the worker can be pinned to as many."""
+        return int(flags.get("threads", 1))
+
+    @abc.abstractmethod
+    def load_runtime(self) -> str:
+        """Import the runtime, so that its own footprint is known before a model is loaded.
+
+        Returns:
+            The runtime's version.
+        """
+
+    @abc.abstractmethod
+    def compile(
+        self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path
+    ) -> Compiled:
+        """Compile the portable model in folder ``model`` into ``out_dir``, which is empty.
+
+        Raises:
+            CandidateRejected: If the engine can't compile it, naming the op and the reason.
+        """
+
+    @abc.abstractmethod
+    def open(
+        self, compiled: Path, artifact: str, precision: str, flags: Mapping[str, FlagValue]
+    ) -> Session:
+        """Load ``artifact`` from folder ``compiled`` with the flags it was compiled for.
+
+        Raises:
+            CandidateRejected: If the engine can't load it.
+        """

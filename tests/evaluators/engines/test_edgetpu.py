@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from functools import cache
+
+import numpy as np
+import pytest
+from torch import nn
+
+from evaluators.engines import edgetpu, engine_names, load_engine
+from evaluators.engines.tflite import session as tflite_session
+from evaluators.engines.edgetpu import ENGINE, device_answers
+from evaluators.engines.engine import Engine
+from evaluators.failures import CandidateRejected, DeviceLost
+from tests.evaluators.engines.contract import EngineContract, tiny_images
+from tests.evaluators.engines.standin_edgetpu_compiler import PARTIAL, SUCCESS, install
+from tests.evaluators.engines.tflite_models import exported, int8_folder, quantized
+
+DEFAULTS = {"threads": 1, "max_cpu_ops": 0}
+
+# What libedgetpu exports: create answers NULL where there is no device. Here it answers with a
+# delegate that takes no op, so the whole way to a device is walked and the CPU does the work.
+_DELEGATE = r"""
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+typedef struct {
+  void* data; int (*prepare)(void*, void*); void* from; void* to; void* release;
+  int64_t flags; void* builder;
+} Delegate;
+static int prepare(void* context, void* delegate) { return 0; }
+void* tflite_plugin_create_delegate(char** k, char** v, size_t n, void (*report)(const char*)) {
+  if (!HAS_DEVICE) return NULL;
+  Delegate* made = calloc(1, sizeof(Delegate));
+  made->prepare = prepare;
+  return made;
+}
+void tflite_plugin_destroy_delegate(void* delegate) {
+  FILE* file = fopen(DESTROYED, "a");
+  if (delegate) fputs("destroyed\n", file);
+  fclose(file);
+  free(delegate);
+}
+"""
+
+
+@cache
+def leaky_folder():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.LeakyReLU(), nn.Conv2d(8, 4, 3))
+    return quantized(exported(model, {"image": tiny_images(1)}), [[tiny_images(1)]])
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """Return how to put a stand-in libedgetpu in place, and the file that it logs to."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    destroyed = folder / "destroyed"
+
+    def build(has_device):
+        source, built = folder / "delegate.c", folder / f"libedgetpu-{has_device}.so"
+        source.write_text(_DELEGATE)
+        defines = [f"-DHAS_DEVICE={int(has_device)}", f'-DDESTROYED="{destroyed}"']
+        subprocess.run([compiler, "-shared", "-fPIC", *defines, source, "-o", built], check=True)
+        monkeypatch.setattr(edgetpu, "DELEGATE", str(built))
+        return destroyed
+
+    return build
+
+
+@pytest.fixture
+def compiler(monkeypatch, tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    return lambda *logs: install(monkeypatch, folder, *logs)
+
+
+class TestContract(EngineContract):
+    engine = ENGINE
+    precision = "int8"
+    tolerance = 0.05
+
+    @pytest.fixture
+    def portable(self):
+        return int8_folder()
+
+    @pytest.fixture
+    def refused(self):
+        return leaky_folder()
+
+
+def answer(compiled, folder):
+    with ENGINE.open(folder, compiled.artifact, "int8", DEFAULTS) as session:
+        return session.decode(session.infer(session.prepare([tiny_images(1)])))[0]
+
+
+def test_is_found_as_an_engine_and_its_helpers_are_not():
+    assert {"edgetpu", "litert"} <= set(engine_names())
+    assert load_engine("edgetpu") is ENGINE
+    assert not {"edgetpu_ops", "edgetpu_compiler", "tflite_graph", "tflite_session"} & set(
+        engine_names()
+    )
+
+
+def test_every_precision_but_int8_is_refused():
+    assert ENGINE.refusal("int8", DEFAULTS) is None
+    assert "must be int8, but got fp32" in ENGINE.refusal("fp32", DEFAULTS)
+
+
+def test_unmapped_op_is_refused_by_name_unless_allowed(tmp_path):
+    with pytest.raises(CandidateRejected, match=r"LEAKY_RELU '1'.*max_cpu_ops: 4"):
+        ENGINE.compile(leaky_folder(), "int8", DEFAULTS, tmp_path)
+    compiled = ENGINE.compile(leaky_folder(), "int8", {"threads": 1, "max_cpu_ops": 4}, tmp_path)
+    assert compiled.artifact == "model.tflite"
+    assert "LEAKY_RELU '1'" in compiled.notes[0]
+
+
+def test_without_a_compiler_the_portable_model_runs_on_the_cpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "edgetpu_compiler isn't on PATH" in ENGINE.stand_in_reason()
+    compiled = ENGINE.compile(int8_folder(), "int8", DEFAULTS, tmp_path)
+    assert compiled.artifact == "model.tflite"
+    assert compiled.metrics == {}
+    assert not (tmp_path / "model_edgetpu.tflite").exists()
+
+
+def test_without_a_device_the_compiler_still_has_its_say(compiler, monkeypatch, tmp_path):
+    compiler(SUCCESS)
+    monkeypatch.setattr(edgetpu, "DELEGATE", "libno-such-edgetpu.so")
+    assert "no Edge TPU answers" in ENGINE.stand_in_reason()
+    compiled = ENGINE.compile(int8_folder(), "int8", DEFAULTS, tmp_path)
+    assert compiled.artifact == "model.tflite"
+    assert (tmp_path / "model_edgetpu.tflite").is_file()
+    assert compiled.metrics["edgetpu_offchip_mib"] == 0
+    assert compiled.notes == ["Compiled by edgetpu_compiler 16.0.384591198."]
+
+
+def test_what_the_compiler_leaves_on_the_cpu_is_refused_unless_allowed(compiler, tmp_path):
+    compiler(PARTIAL)
+    with pytest.raises(CandidateRejected, match=r"left 3 on the CPU .*2 CONCATENATION.*ops: 3"):
+        ENGINE.compile(int8_folder(), "int8", DEFAULTS, tmp_path)
+    allowed = ENGINE.compile(int8_folder(), "int8", {"threads": 1, "max_cpu_ops": 3}, tmp_path)
+    assert allowed.metrics["edgetpu_cpu_ops"] == 3
+    assert "2 CONCATENATION on the CPU: More than one subgraph is not supported." in allowed.notes
+
+
+def test_with_compiler_and_device_the_compiled_model_runs_there(compiler, library, tmp_path):
+    compiler(SUCCESS)
+    destroyed = library(has_device=True)
+    assert device_answers()
+    assert ENGINE.stand_in_reason() is None
+    compiled = ENGINE.compile(int8_folder(), "int8", DEFAULTS, tmp_path)
+    assert compiled.artifact == "model_edgetpu.tflite"
+    session = ENGINE.open(tmp_path, compiled.artifact, "int8", DEFAULTS)
+    ours = session.decode(session.infer(session.prepare([tiny_images(1)])))[0]
+    before = len(destroyed.read_text().splitlines())
+    session.close()
+    assert len(destroyed.read_text().splitlines()) == before + 1
+    np.testing.assert_allclose(
+        ours, answer(compiled._replace(artifact="model.tflite"), tmp_path), atol=0.02
+    )
+
+
+def test_device_that_stops_answering_is_lost_not_rejected(compiler, library, tmp_path):
+    compiler(SUCCESS)
+    library(has_device=True)
+    compiled = ENGINE.compile(int8_folder(), "int8", DEFAULTS, tmp_path)
+    with ENGINE.open(tmp_path, compiled.artifact, "int8", DEFAULTS) as session:
+
+        class Unplugged:
+            def set_tensor(self, index, value):
+                raise RuntimeError("Failed to invoke")
+
+        session._interpreter = Unplugged()
+        with pytest.raises(DeviceLost, match="stopped answering: Failed to invoke"):
+            session.infer(session.prepare([tiny_images(1)]))
+
+
+def test_library_without_a_device_does_not_answer(library, tmp_path):
+    library(has_device=False)
+    assert not device_answers()
+    tflite_session.copy_model(int8_folder(), tmp_path)
+    with pytest.raises(DeviceLost, match="finds no Edge TPU; connect one"):
+        ENGINE.open(tmp_path, "model_edgetpu.tflite", "int8", DEFAULTS)
+
+
+def test_absent_library_does_not_answer(monkeypatch, tmp_path):
+    monkeypatch.setattr(edgetpu, "DELEGATE", "libno-such-edgetpu.so")
+    assert not device_answers()
+    with pytest.raises(DeviceLost, match=r"libno-such-edgetpu.so must be installed"):
+        ENGINE.open(tmp_path, "model_edgetpu.tflite", "int8", DEFAULTS)
+
+
+def test_other_engines_are_no_stand_ins():
+    assert Engine.stand_in_reason(load_engine("litert")) is None

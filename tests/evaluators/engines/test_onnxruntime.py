@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from evaluators.engines.onnxruntime import ENGINE
+from evaluators.failures import CandidateRejected
+from evaluators.quantize import onnx_int8
+from tests.evaluators.engines.contract import EngineContract, tiny_images
+from tests.evaluators.engines.unknown_op import unknown_op_model
+
+FLAGS = {
+    "threads": 2,
+    "graph_optimization": "all",
+    "execution_mode": "sequential",
+    "spinning": True,
+}
+
+
+class OnnxRuntimeContract(EngineContract):
+    engine = ENGINE
+
+    @pytest.fixture
+    def refused(self, tmp_path_factory):
+        return unknown_op_model(tmp_path_factory.mktemp("refused"))
+
+
+class TestFloat(OnnxRuntimeContract):
+    tolerance = 1e-5
+
+    @pytest.fixture
+    def portable(self, tiny_onnx):
+        return tiny_onnx
+
+
+class TestInt8(OnnxRuntimeContract):
+    precision = "int8"
+    tolerance = 0.05
+
+    @pytest.fixture
+    def portable(self, tiny_onnx, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("int8")
+        settings = {name: flag.default for name, flag in onnx_int8.SETTINGS.items()}
+        calibration = [[tiny_images(1, seed)] for seed in range(8)]
+        onnx_int8.quantize(tiny_onnx, calibration, settings, folder)
+        return folder
+
+
+def open_options(folder, out_dir, **changed):
+    """Return the session options in force, as ONNX Runtime reports them."""
+    flags = {**FLAGS, **changed}
+    compiled = ENGINE.compile(folder, "fp32", flags, out_dir)
+    with ENGINE.open(out_dir, compiled.artifact, "fp32", flags) as session:
+        return session._session.get_session_options()
+
+
+def test_agrees_with_pytorch_on_every_kind_of_input(small_model, tmp_path):
+    compiled = ENGINE.compile(small_model.folder, "fp32", FLAGS, tmp_path)
+    with ENGINE.open(tmp_path, compiled.artifact, "fp32", FLAGS) as session:
+        for index in range(2):
+            raw = session.infer(session.prepare(small_model.inputs(index)))
+            (ours,) = session.decode(raw)
+            np.testing.assert_allclose(ours, small_model.expected(index), rtol=1e-4, atol=1e-5)
+
+
+def test_decode_keeps_integers_and_widens_float16(conv_model, tmp_path):
+    compiled = ENGINE.compile(conv_model.folder, "fp32", FLAGS, tmp_path)
+    with ENGINE.open(tmp_path, compiled.artifact, "fp32", FLAGS) as session:
+        found = session.decode([np.ones(2, np.int64), np.ones(2, np.float16), np.ones(2, bool)])
+    assert [array.dtype for array in found] == [np.int64, np.float32, np.bool_]
+
+
+def test_flags_are_in_force(conv_model, tmp_path):
+    options = open_options(conv_model.folder, tmp_path, threads=1, spinning=False)
+    assert options.intra_op_num_threads == options.inter_op_num_threads == 1
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert options.execution_mode == onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+
+
+def test_parallel_execution_is_in_force_and_its_second_pool_does_not_spin(conv_model, tmp_path):
+    options = open_options(conv_model.folder, tmp_path, execution_mode="parallel")
+    assert options.execution_mode == onnxruntime.ExecutionMode.ORT_PARALLEL
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "1"
+    assert options.get_session_config_entry("session.inter_op.allow_spinning") == "0"
+
+
+@pytest.mark.parametrize(
+    ("level", "has_fused"), [("disabled", False), ("basic", False), ("extended", True)]
+)
+def test_graph_is_optimized_when_compiled(level, has_fused, conv_model, tmp_path):
+    flags = {**FLAGS, "graph_optimization": level}
+    ENGINE.compile(conv_model.folder, "fp32", flags, tmp_path)
+    ops = {node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node}
+    assert ("FusedConv" in ops) == has_fused
+
+
+def test_artifact_is_one_file_loaded_without_optimizing_again(conv_model, tmp_path):
+    options = open_options(conv_model.folder, tmp_path)
+    level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    assert options.graph_optimization_level == level
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_parallel_on_one_thread_is_refused():
+    flags = {**FLAGS, "execution_mode": "parallel", "threads": 1}
+    assert "needs at least 2 threads" in str(ENGINE.refusal("fp32", flags))
+    assert ENGINE.refusal("fp32", {**flags, "threads": 2}) is None
+
+
+def test_default_is_every_cpu():
+    assert ENGINE.thread_count({"threads": ENGINE.flags(6)["threads"].default}) == 6
+
+
+def test_an_op_it_lacks_is_named(tmp_path, capfd):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(CandidateRejected, match=r"can't load the model: FAIL: .*my\.own:Fold"):
+        ENGINE.compile(unknown_op_model(tmp_path), "fp32", FLAGS, tmp_path / "out")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_artifact_is_rejected(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"not a model")
+    with pytest.raises(CandidateRejected, match=r"INVALID_PROTOBUF: Protobuf parsing failed"):
+        ENGINE.open(tmp_path, "model.onnx", "fp32", FLAGS)
+    with pytest.raises(CandidateRejected, match="NO_SUCHFILE"):
+        ENGINE.open(tmp_path, "none.onnx", "fp32", FLAGS)
