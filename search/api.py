@@ -1,0 +1,68 @@
+"""The Python API: the same things as the command line, under the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.html import write_report
+from reports.tables import front_csv, trials_csv
+
+from search.events import Event, Observer
+from search.records import Run
+from search.run_directory import RunDirectory
+from search.study import RunOptions, run_search
+from spaces.load import load_space
+
+
+def run(
+    space: str | Path,
+    run_dir: str | Path | None = None,
+    *,
+    options: RunOptions | None = None,
+    overrides: Sequence[str] = (),
+    observe: Observer | None = None,
+) -> Run:
+    """Run or resume a search and write its report.
+
+    Args:
+        space: A space file.
+        run_dir: The run's folder; ``runs/<name of the space>`` if None.
+        options: What differs from the space file for this session.
+        overrides: ``key=value`` pairs, as ``--set`` takes them.
+        observe: Called with every event of `search.events`.
+
+    Raises:
+        SpaceError: If the space file is wrong.
+        RunError: If the run can't start or go on.
+    """
+    loaded = load_space(Path(space), overrides)
+    directory = RunDirectory(Path(run_dir) if run_dir else default_run_dir(loaded.name))
+    found = run_search(loaded, directory, options or RunOptions(), observe or _ignore)
+    write_outputs(found, directory)
+    return found
+
+
+def load(run_dir: str | Path) -> Run:
+    """Read a run as it stands, also while it is being written.
+
+    Raises:
+        UsageError: If there is no run in this folder.
+    """
+    return RunDirectory(Path(run_dir)).load()
+
+
+def write_outputs(found: Run, directory: RunDirectory) -> None:
+    """Write front.csv, trials.csv and report.html into the run's folder."""
+    (directory.path / "front.csv").write_text(front_csv(found, show_all=False))
+    (directory.path / "trials.csv").write_text(trials_csv(found))
+    write_report(found, directory.report)
+
+
+def default_run_dir(name: str) -> Path:
+    """Return where a space's run lies unless another folder is named."""
+    return Path("runs") / name
+
+
+def _ignore(_: Event) -> None:
+    """Take an event and do nothing."""

@@ -1,0 +1,79 @@
+"""When a run is over: enough finished trials, the time is up, or the person said stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import median
+
+from search.errors import UsageError
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is left to spend.
+
+    Attributes:
+        trials: Total of COMPLETE and PRUNED trials of the study, over all its sessions.
+        timeout_s: Seconds for this session; None for no limit.
+        should_stop: Asked before every trial; True makes the one under way the last.
+        clock: Monotonic seconds.
+    """
+
+    trials: int
+    timeout_s: float | None
+    should_stop: Callable[[], bool]
+    clock: Callable[[], float] = time.monotonic
+    started_s: float = field(init=False)
+    _durations_s: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.started_s = self.clock()
+
+    def add_trial(self, seconds: float) -> None:
+        """Learn how long trials take."""
+        self._durations_s.append(seconds)
+
+    def elapsed_s(self) -> float:
+        """Return seconds since this session began."""
+        return self.clock() - self.started_s
+
+    def time_left_s(self) -> float | None:
+        """Return seconds left, or None without a limit."""
+        return None if self.timeout_s is None else self.timeout_s - self.elapsed_s()
+
+    def expected_left_s(self, finished: int) -> float | None:
+        """Return how long the rest should take, or None before anything is known."""
+        left = self.time_left_s()
+        if not self._durations_s:
+            return left
+        by_trials = max(0, self.trials - finished) * median(self._durations_s)
+        return by_trials if left is None else min(left, by_trials)
+
+    def allows(self, finished: int) -> bool:
+        """Say whether one more trial fits: in number, and by its usual length in time."""
+        if self.should_stop() or finished >= self.trials:
+            return False
+        left = self.time_left_s()
+        usual_s = median(self._durations_s) if self._durations_s else 0.0
+        return left is None or left > usual_s
+
+
+def seconds_until(clock_time: str, now: datetime) -> float:
+    """Return the seconds from ``now`` to the next HH:MM.
+
+    Raises:
+        UsageError: If it isn't a time of day.
+    """
+    try:
+        then = datetime.strptime(clock_time, "%H:%M").replace(tzinfo=now.tzinfo)
+    except ValueError:
+        raise UsageError(
+            f"--until must be a time of day, but got {clock_time!r}. Write it as HH:MM, e.g. 07:00."
+        ) from None
+    target = now.replace(hour=then.hour, minute=then.minute, second=0, microsecond=0)
+    if target <= now:
+        target += timedelta(days=1)
+    return (target - now).total_seconds()

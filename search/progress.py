@@ -1,0 +1,167 @@
+"""Progress of a run: a live display in a terminal, one line an event elsewhere, and the log.
+
+The live display redraws on events and, in stages that aren't timed, twice a second. While something
+is being timed nothing is drawn: a redraw is work on the machine that is being measured.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from types import TracebackType
+from typing import Self
+
+from reports.tables import front_table
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.text import Text
+
+from search.events import (
+    BaselineMeasured,
+    Event,
+    Notice,
+    StageStarted,
+    TrialFinished,
+    TrialStarted,
+)
+from search.front import hypervolume, pareto_front
+from search.records import Run, TrialRecord
+from spaces.objectives import Objective
+
+
+class PlainProgress:
+    """One line an event, as a log or a pipe wants it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def __call__(self, event: Event) -> None:
+        """Print an event."""
+        line = describe_event(event)
+        if line is not None:
+            self._console.print(escape(line), soft_wrap=True, highlight=False)
+
+
+class LiveProgress:
+    """The trial and its stage, time left, the front so far and its hypervolume."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._run: Run | None = None
+        self._head = ""
+        self._stage = ""
+        self._stage_started_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def __call__(self, event: Event) -> None:
+        """Redraw for an event."""
+        if isinstance(event, Notice):
+            self._console.print(f"[yellow]![/] {escape(event.text)}")
+        elif isinstance(event, StageStarted):
+            self._stage, self._stage_started_s = f"{event.trial}: {event.stage}", time.monotonic()
+        elif isinstance(event, BaselineMeasured):
+            self._run = event.run
+        elif isinstance(event, TrialStarted):
+            self._stage = f"trial {event.number}"
+        elif isinstance(event, TrialFinished):
+            self._run = event.run
+            left = "" if event.left_s is None else f", about {_duration(event.left_s)} left"
+            self._head = f"{event.finished} of {event.wanted} trials{left}"
+        self._live.update(self._screen(), refresh=True)
+
+    def _screen(self) -> RenderableType:
+        stage_s = time.monotonic() - self._stage_started_s
+        line = Text(f"{self._head or 'starting'}  |  {self._stage}  {stage_s:.0f} s")
+        if self._run is None or self._run.baseline is None:
+            return line
+        volume = hypervolume(self._run)
+        below = "" if volume is None else f"hypervolume {volume:.4f}"
+        return Group(line, front_table(self._run, show_all=False), Text(below))
+
+
+def describe_event(event: Event) -> str | None:
+    """Return one line for an event, or None for one that isn't worth a line."""
+    if isinstance(event, Notice):
+        return f"! {event.text}"
+    if isinstance(event, StageStarted) and event.trial in ("workload", "baseline"):
+        return f"{event.trial}: {event.stage}"
+    if isinstance(event, BaselineMeasured):
+        return f"baseline {_outcome(event.record, event.run.facts.objectives)}"
+    if isinstance(event, TrialFinished):
+        return _finished_line(event)
+    return None
+
+
+def log_event(logger: logging.Logger, event: Event) -> None:
+    """Write an event to the run's log, every stage included."""
+    if isinstance(event, StageStarted):
+        logger.info("%s: %s", event.trial, event.stage)
+        return
+    line = describe_event(event)
+    if line is not None:
+        logger.info("%s", line)
+
+
+def _finished_line(event: TrialFinished) -> str:
+    record = event.trial.record
+    params = " ".join(f"{name}={_short(value)}" for name, value in record.params.items())
+    volume = hypervolume(event.run)
+    tail = f"front {len(pareto_front(event.run))}"
+    if volume is not None:
+        tail += f", hypervolume {volume:.4f}"
+    if event.left_s is not None:
+        tail += f", {_duration(event.left_s)} left"
+    outcome = _outcome(record, event.run.facts.objectives)
+    return f"[{event.finished}/{event.wanted}] trial {event.trial.number} {outcome} | {params} | {tail}"
+
+
+def _outcome(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
+    if record.failure is not None:
+        return f"rejected at {record.failure.stage}: {record.failure.reason}"
+    values = " ".join(f"{o.name}={_shown(record, o)}" for o in objectives)
+    broken = [f"{name} by {over:.0%}" for name, over in record.violations.items() if over > 0]
+    return values + (f" (breaks {', '.join(broken)})" if broken else "")
+
+
+def _shown(record: TrialRecord, objective: Objective) -> str:
+    value = record.shown(objective)
+    return "-" if value is None else f"{value:.4g}{mark(record, objective)}"
+
+
+def mark(record: TrialRecord, objective: Objective) -> str:
+    """Return ``*`` for a stand-in, ``~`` for an estimate, nothing for a plain measurement."""
+    provenance = record.quantities[objective.si_name].provenance
+    if provenance.startswith("estimated"):
+        return "~"
+    return "*" if provenance.startswith("measured:") else ""
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value).lower()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

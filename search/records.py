@@ -1,0 +1,205 @@
+"""What is kept of every trial, and how a run is read back from its storage.
+
+A record is plain JSON in one user attribute of an Optuna trial, so a storage alone is enough to
+show a run: no space file, no workload and no engine is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from evaluators.failures import DeviceLost
+from evaluators.measurement import Quantity
+from spaces.objectives import Objective
+
+Bounds = tuple[float | None, float | None]
+
+RECORD = "record"
+RUN = "run"
+BASELINE = "baseline"
+SCHEMA_VERSION = 1
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a trial has no numbers: ``kind`` is one of `evaluators.failures`, or interrupted."""
+
+    kind: str
+    reason: str
+    stage: str | None
+
+    @property
+    def is_transient(self) -> bool:
+        """Say whether nothing is known about the candidate itself."""
+        return self.kind in (DeviceLost.kind, INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial, or the baseline.
+
+    Attributes:
+        params: The candidate by dotted names, fixed values included.
+        quantities: SI name -> number; empty where the trial failed.
+        violations: Constraint -> relative overshoot; positive where broken.
+        failure: None where everything was measured.
+        artifact: Path of the deployable file.
+        stage_seconds: Stage -> wall seconds.
+        found_stages: Stages that came from the store.
+        ask_seconds: What the sampler took.
+        overhead_seconds: Wall time in neither a stage nor the sampler, since the last record.
+    """
+
+    params: dict[str, Any]
+    quantities: dict[str, Quantity] = field(default_factory=dict)
+    violations: dict[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+    artifact: str | None = None
+    artifact_sha256: str | None = None
+    engine_metrics: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    found_stages: list[str] = field(default_factory=list)
+    ask_seconds: float = 0.0
+    overhead_seconds: float = 0.0
+
+    @property
+    def is_feasible(self) -> bool:
+        """Say whether everything was measured and no constraint is broken."""
+        return self.failure is None and all(over <= 0 for over in self.violations.values())
+
+    @property
+    def engine(self) -> str:
+        """Return the engine's name."""
+        return str(self.params["engine"])
+
+    def shown(self, objective: Objective) -> float | None:
+        """Return one objective's value in the unit people see, or None if it has none."""
+        quantity = self.quantities.get(objective.si_name)
+        if quantity is None or quantity.value is None:
+            return None
+        return objective.shown_from_si(quantity.value)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; `from_json` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a record from `to_json`."""
+        quantities = {n: Quantity.from_json(q) for n, q in data["quantities"].items()}
+        failure = None if data["failure"] is None else Failure(**data["failure"])
+        return cls(**{**data, "quantities": quantities, "failure": failure})
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedRecord:
+    """A record with its trial's number and state in the study."""
+
+    number: int
+    state: str
+    record: TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a whole run has in common.
+
+    Attributes:
+        identity: Hash of the space without its budget: a run belongs to one.
+        device: Name in the space file.
+        machine: What was really measured on.
+        reference_metric: The metric of the float32 model on the host, or None where it has none.
+        notices: What a reader must know first: stand-ins, estimates.
+        bounds: Constrained objective -> lower and upper bound in the unit people see, with ratios
+            and drops resolved; None where there is none.
+    """
+
+    name: str
+    space_file: str
+    identity: str
+    seed: int
+    device: str
+    machine: str
+    objectives: tuple[Objective, ...]
+    metric: Objective
+    reference_metric: float | None
+    notices: tuple[str, ...]
+    bounds: Mapping[str, Bounds]
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """Return the bounds for people: ``latency_p90_ms <= 50``."""
+        return tuple(text for name in self.bounds for text in self.constraints_on(name))
+
+    def constraints_on(self, name: str) -> tuple[str, ...]:
+        """Return the bounds of one objective for people, the lower one first; none for others."""
+        low, high = self.bounds.get(name, (None, None))
+        lower = () if low is None else (f"{name} >= {low:.4g}",)
+        return lower if high is None else (*lower, f"{name} <= {high:.4g}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; `from_json` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild the facts from `to_json`."""
+        changed = {
+            "objectives": tuple(Objective(**o) for o in data["objectives"]),
+            "metric": Objective(**data["metric"]),
+            "notices": tuple(data["notices"]),
+            "bounds": {name: tuple(pair) for name, pair in data["bounds"].items()},
+        }
+        return cls(**{**data, **changed})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it stands: its facts, its baseline and its finished trials in order."""
+
+    facts: RunFacts
+    baseline: TrialRecord | None
+    trials: Sequence[NumberedRecord]
+
+    def find(self, number: int) -> NumberedRecord | None:
+        """Return the trial of this number, or None."""
+        return next((trial for trial in self.trials if trial.number == number), None)
+
+
+def run_of_study(study: Study) -> Run:
+    """Read a run from its study."""
+    attributes = study.user_attrs
+    baseline = attributes.get(BASELINE)
+    return Run(
+        RunFacts.from_json(attributes[RUN]),
+        None if baseline is None else TrialRecord.from_json(baseline),
+        [found for trial in study.get_trials(deepcopy=False) if (found := _record_of(trial))],
+    )
+
+
+def _record_of(trial: FrozenTrial) -> NumberedRecord | None:
+    if not trial.state.is_finished():
+        return None
+    kept = trial.user_attrs.get(RECORD)
+    record = TrialRecord.from_json(kept) if kept else _interrupted(trial)
+    return NumberedRecord(trial.number, _STATES[trial.state], record)
+
+
+def _interrupted(trial: FrozenTrial) -> TrialRecord:
+    failure = Failure(INTERRUPTED, "the run was killed while this trial was under way", None)
+    return TrialRecord({"engine": "", **trial.params}, failure=failure)
+
+
+_STATES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}

@@ -1,0 +1,194 @@
+"""The folder of a run, its lock, and the storage its study lives in.
+
+::
+
+    runs/coral/
+        run.json      where the study is: storage and name
+        run.lock      held by the one process that writes
+        study.db      the default storage, SQLite
+        front.csv  trials.csv  report.html  run.log
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import sqlalchemy
+from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from search.errors import UsageError
+from search.records import RUN, Run, run_of_study
+
+SQLITE_TIMEOUT_S = 30.0
+_POINTER = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """What happened, one line an event, with times."""
+        return self.path / "run.log"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.path / "report.html"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the run for this process; the kernel lets go of it however the process ends.
+
+        Raises:
+            UsageError: If the folder or the storage can't be written, or another process holds it.
+        """
+        with self._clear_errors():
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / "run.lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise UsageError(
+                    f"{self.path} is being written by another process{self._owner()}. Wait for it, "
+                    "stop it, or choose another folder with --run."
+                ) from None
+            try:
+                (self.path / "run.pid").write_text(str(os.getpid()))
+                yield
+            finally:
+                lock.release()
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Turn what a full or read-only disk does, here or in the storage, into a message."""
+        try:
+            yield
+        except (OSError, SQLAlchemyError, StorageInternalError) as error:
+            raise UsageError(
+                f"{self.path} can't be written: {_cause(error)}. Choose another folder with --run, "
+                "or free space; every finished trial is kept, and the same command goes on."
+            ) from error
+
+    def storage_url(self, wanted: str | None) -> str:
+        """Return the storage of this run, remembering it on the first call.
+
+        Raises:
+            UsageError: If the run already lives in another storage.
+        """
+        kept = self._pointer().get("storage")
+        default = f"sqlite:///{(self.path / 'study.db').absolute()}"
+        if kept is not None and wanted is not None and kept != wanted:
+            raise UsageError(
+                f"--storage must be the one that {self.path} was begun with, but got {wanted!r}. "
+                "Leave it out, or choose another folder with --run."
+            )
+        return wanted or kept or default
+
+    def remember(self, url: str, study_name: str) -> None:
+        """Write down where the study is. The default storage moves along with its folder."""
+        default = self.storage_url(None) if not self._pointer() else None
+        pointer = {"study": study_name} if url == default else {"storage": url, "study": study_name}
+        with self._clear_errors():
+            (self.path / _POINTER).write_text(json.dumps(pointer))
+
+    def load(self) -> Run:
+        """Read the run as it stands; works while another process writes it.
+
+        Raises:
+            UsageError: If there is no run here, or it can't be read.
+        """
+        pointer = self._pointer()
+        if "study" not in pointer:
+            raise UsageError(
+                f"--run must be the folder of a run, but {self.path} has no {_POINTER}. Start one "
+                "with: python -m search run --space FILE --run DIR"
+            )
+        storage = open_storage(self.storage_url(None))
+        try:
+            study = optuna.load_study(study_name=pointer["study"], storage=storage)
+        except KeyError:
+            raise UsageError(f"{self.path} has no study {pointer['study']!r} in it.") from None
+        if RUN not in study.user_attrs:
+            raise UsageError(f"{self.path} was stopped before anything was measured. Run it again.")
+        return run_of_study(study)
+
+    def _pointer(self) -> dict[str, str]:
+        path = self.path / _POINTER
+        try:
+            return dict(json.loads(path.read_text()))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} can't be read: {error}. Choose another --run.") from error
+
+    def _owner(self) -> str:
+        try:
+            return f" (process {int((self.path / 'run.pid').read_text())})"
+        except (OSError, ValueError):
+            return ""
+
+
+def open_storage(url: str) -> BaseStorage:
+    """Open an Optuna storage.
+
+    Raises:
+        UsageError: If the URL or what lies behind it can't be used.
+    """
+    is_sqlite = url.startswith("sqlite")
+    arguments = {"timeout": SQLITE_TIMEOUT_S} if is_sqlite else {}
+    try:
+        storage = RDBStorage(url, engine_kwargs={"connect_args": arguments})
+        if is_sqlite:
+            _write_ahead(storage)
+    except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
+        first_line = str(error).splitlines()[0]
+        raise UsageError(
+            f"--storage must be a database that Optuna can open, but {_without_password(url)} "
+            f"answers: {first_line}. Check the URL, or leave it out for SQLite."
+        ) from error
+    return storage
+
+
+def _cause(error: BaseException) -> str:
+    """Return the first line of what lies at the bottom of a chain of errors."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    return str(error).splitlines()[0]
+
+
+def _write_ahead(storage: RDBStorage) -> None:
+    """Use SQLite's write-ahead log, which makes a trial's dozen transactions ten times cheaper.
+
+    A process killed at any moment loses nothing; a power cut may lose the last trial.
+    """
+
+    def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    sqlalchemy.event.listen(storage.engine, "connect", configure)
+    storage.engine.dispose()  # the connections opened so far
+
+
+def _without_password(url: str) -> str:
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "it"
