@@ -1,0 +1,60 @@
+"""A trial as a flat row: the columns of a CSV file and of a DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from reports.cells import shown_interval, shown_objectives
+from search.records import NumberedRecord, Run, TrialRecord
+
+Row = tuple[dict[str, Any], ...]
+"""One trial, its columns in parts: what it is, its parameters, its numbers, its costs."""
+
+
+def trial_row(run: Run, trial: NumberedRecord) -> Row:
+    """Return everything that is known of a trial."""
+    record, failure = trial.record, trial.record.failure
+    return (
+        {"trial": trial.number, "state": trial.state},
+        record.params,
+        quantity_columns(run, record, record.quantities),
+        {f"engine_metrics.{name}": value for name, value in record.engine_metrics.items()},
+        {f"violation.{name}": over for name, over in record.violations.items()},
+        {
+            "failure_kind": failure.kind if failure else None,
+            "failure_stage": failure.stage if failure else None,
+            "failure_reason": failure.reason if failure else None,
+        },
+        {f"{stage}_seconds": seconds for stage, seconds in record.stage_seconds.items()},
+        {
+            "found_stages": " ".join(record.found_stages),
+            "ask_seconds": record.ask_seconds,
+            "overhead_seconds": record.overhead_seconds,
+            "artifact": record.artifact,
+            "artifact_sha256": record.artifact_sha256,
+        },
+    )
+
+
+def quantity_columns(
+    run: Run, record: TrialRecord, sicolumn_names: Iterable[str]
+) -> dict[str, Any]:
+    """Return four columns for each quantity: its value, both ends of its interval, provenance."""
+    columns: dict[str, Any] = {}
+    shown = shown_objectives(run, record.quantities)
+    for si_name in sicolumn_names:
+        if si_name not in shown:
+            continue
+        objective, quantity = shown[si_name], record.quantities[si_name]
+        low, high = shown_interval(quantity, objective) or (None, None)
+        columns[objective.name] = record.shown(objective)
+        columns |= {f"{objective.name}_low": low, f"{objective.name}_high": high}
+        columns[f"{objective.name}_provenance"] = quantity.provenance
+    return columns
+
+
+def column_names(rows: Sequence[Row]) -> list[str]:
+    """Return the union of the columns, part by part: what a later row adds stays with its kind."""
+    parts = zip(*rows, strict=True)
+    return list(dict.fromkeys(name for part in parts for row in part for name in row))

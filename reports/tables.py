@@ -1,0 +1,240 @@
+"""The front and the trials as a table for a terminal, and as JSON, CSV and a DataFrame."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import ChainMap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from reports.cells import (
+    Cell,
+    cell,
+    epochs_text,
+    precision_text,
+    printable,
+    shown_interval,
+    sparsity_text,
+    title,
+)
+from reports.footnotes import footnotes
+from reports.outcomes import FRONT, explanation, outcomes
+from reports.rows import Row, column_names, quantity_columns, trial_row
+from search.front import pareto_front
+from search.records import NumberedRecord, Run, TrialRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FRONT_SCHEMA_VERSION = 1
+_BASELINE = "baseline"
+_ANY_WIDTH = 10_000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def front_table(run: Run, *, show_all: bool) -> Group:
+    """Return the front as a person reads it, with notices above it and a legend below.
+
+    Args:
+        run: As it stands; neither a baseline nor a trial is needed.
+        show_all: Add every other finished trial with why it isn't on the front.
+    """
+    front = pareto_front(run)
+    rows = {_BASELINE: run.baseline} if run.baseline else {}
+    rows |= {str(trial.number): trial.record for trial in front}
+    cells = [[cell(run, record, o) for o in run.facts.objectives] for record in rows.values()]
+    flat = [c for row in cells for c in row]
+    notes = footnotes(run, flat, is_empty=not front)
+    parts: list[RenderableType] = [_notice(text) for text in run.facts.notices]
+    parts.append(_headline(run, front))
+    if rows:
+        parts += ["", _FrontRows(run, list(rows), list(rows.values()), cells), ""]
+    parts += [Text(printable(text)) for text in notes]
+    if show_all and len(run.trials) > len(front):
+        parts += ["", _others_table(run)]
+    return Group(*parts)
+
+
+def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
+    """Return the front as plain data.
+
+    Example:
+        One member of ``points``: ``{"trial": 7, "engine": "openvino", "params": {"engine":
+        "openvino", "precision": "int8"}, "values": {"latency_p90_ms": 0.18}, "intervals":
+        {"latency_p90_ms": [0.17, 0.19]}, "provenance": {"latency_p90_ms": "measured"},
+        "confirmed": False, "artifact_sha256": "9f2b..."}``. Values are in the unit of their name.
+
+    Args:
+        run: As it stands; ``baseline`` is None where it has no numbers.
+        show_all: Add ``others``: every finished trial that isn't on the front.
+    """
+    facts, baseline = run.facts, run.baseline
+    data: dict[str, Any] = {
+        "schema_version": FRONT_SCHEMA_VERSION,
+        "run": facts.name,
+        "device": facts.device,
+        "machine": facts.machine,
+        "notices": list(facts.notices),
+        "objectives": [objective.name for objective in facts.objectives],
+        "directions": {objective.name: objective.direction for objective in facts.objectives},
+        "baseline": _measured(run, baseline) if baseline and not baseline.failure else None,
+        "points": [_point(run, trial) for trial in pareto_front(run)],
+    }
+    if show_all:
+        found = outcomes(run)
+        others = (trial for trial in run.trials if found[trial.number] != FRONT)
+        data["others"] = [_other(run, trial, found[trial.number]) for trial in others]
+    return data
+
+
+def front_csv(run: Run, *, show_all: bool = False) -> str:
+    """Return the front as CSV, best in the first objective first; with all, by trial number."""
+    trials = run.trials if show_all else pareto_front(run)
+    found = outcomes(run)
+    wanted = [objective.si_name for objective in run.facts.objectives]
+    rows = [
+        (
+            {"trial": trial.number, "outcome": found[trial.number]},
+            trial.record.params,
+            quantity_columns(run, trial.record, wanted),
+            {"artifact_sha256": trial.record.artifact_sha256},
+        )
+        for trial in trials
+    ]
+    return _csv(rows)
+
+
+def trials_csv(run: Run) -> str:
+    """Return everything that is known of every finished trial as CSV."""
+    return _csv([trial_row(run, trial) for trial in run.trials])
+
+
+def trials_frame(run: Run) -> pd.DataFrame:
+    """Return everything that is known of every finished trial, one row a trial."""
+    import pandas as pd  # slow to import, and the terminal needs none of it
+
+    rows = [trial_row(run, trial) for trial in run.trials]
+    flat = [{name: value for part in row for name, value in part.items()} for row in rows]
+    return pd.DataFrame(flat, columns=column_names(rows))
+
+
+def _headline(run: Run, front: Sequence[NumberedRecord]) -> Text:
+    facts = run.facts
+    where = f"{facts.device}, on {facts.machine}"
+    counts = f"{len(front)} on the front of {len(run.trials)} finished trials"
+    return Text(printable(f"{facts.name}: {counts}; {where}"), style="bold")
+
+
+def _notice(text: str) -> Text:
+    return Text(f"Note: {printable(text)}", style="yellow")
+
+
+@dataclass(frozen=True, slots=True)
+class _FrontRows:
+    """The baseline and the front, one line each where the terminal is wide enough, else two."""
+
+    run: Run
+    labels: Sequence[str]
+    records: Sequence[TrialRecord]
+    cells: Sequence[Sequence[Cell]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self._table("\n", " ")
+        width = console.measure(table, options=options.update(max_width=_ANY_WIDTH)).maximum
+        yield table if width <= options.max_width else self._table("\n", "\n")
+
+    def _table(self, between_lines: str, between_words: str) -> Table:
+        table = _table("trial", "engine", "sparsity", "epochs")
+        for objective in self.run.facts.objectives:
+            words = title(objective).replace(" ", between_words)
+            header = Text(f"{words}{between_lines}{objective.unit}".strip())
+            table.add_column(header, justify="right", overflow="fold")
+        for label, record, cells in zip(self.labels, self.records, self.cells, strict=True):
+            numbers = [Text(f"{c.marked}{between_words}{c.comparison}".strip()) for c in cells]
+            ends = label == _BASELINE
+            table.add_row(label, *_candidate(record, between_words), *numbers, end_section=ends)
+        return table
+
+
+def _others_table(run: Run) -> Table:
+    table = _table("trial", "engine", "sparsity", "epochs")
+    table.add_column("why it isn't on the front", overflow="fold")
+    found = outcomes(run)
+    for trial in run.trials:
+        if found[trial.number] != FRONT:
+            why = Text(explanation(run, trial.record))
+            table.add_row(str(trial.number), *_candidate(trial.record, " "), why)
+    return table
+
+
+def _table(*names: str) -> Table:
+    """Return a table whose first columns never wrap: what narrows is what follows them."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(name, justify="left" if name == "engine" else "right", no_wrap=True)
+    return table
+
+
+def _candidate(record: TrialRecord, between_words: str) -> tuple[Text, Text, Text]:
+    """Return engine with precision, sparsity and epochs."""
+    engine = between_words.join(filter(None, (printable(record.engine), precision_text(record))))
+    return Text(engine), Text(sparsity_text(record)), Text(epochs_text(record))
+
+
+def _measured(run: Run, record: TrialRecord) -> dict[str, Any]:
+    objectives = run.facts.objectives
+    kept = {o: q for o in objectives if (q := record.quantities.get(o.si_name))}
+    return {
+        "engine": record.engine,
+        "params": dict(record.params),
+        "values": {o.name: record.shown(o) for o in kept},
+        "intervals": {o.name: shown_interval(q, o) for o, q in kept.items()},
+        "provenance": {o.name: q.provenance for o, q in kept.items()},
+        "artifact_sha256": record.artifact_sha256,
+    }
+
+
+def _point(run: Run, trial: NumberedRecord) -> dict[str, Any]:
+    return {"trial": trial.number, **_measured(run, trial.record), "confirmed": False}
+
+
+def _other(run: Run, trial: NumberedRecord, outcome: str) -> dict[str, Any]:
+    failure = trial.record.failure
+    return {
+        "trial": trial.number,
+        "state": trial.state,
+        "outcome": outcome,
+        **_measured(run, trial.record),
+        "violations": dict(trial.record.violations),
+        "failure": None
+        if failure is None
+        else {"kind": failure.kind, "stage": failure.stage, "reason": failure.reason},
+    }
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    names = column_names(rows) or ["trial"]
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow([_safe(name) for name in names])
+    for row in rows:
+        flat = ChainMap(*row)
+        writer.writerow([_safe(flat.get(name)) for name in names])
+    return written.getvalue()
+
+
+def _safe(value: object) -> object:
+    """Keep text that a workload or a space file brought along from running in a spreadsheet.
+
+    Line breaks go too: the csv module doesn't quote a lone carriage return.
+    """
+    if not isinstance(value, str):
+        return value
+    return f"'{printable(value)}" if value.startswith(_FORMULA_STARTS) else printable(value)

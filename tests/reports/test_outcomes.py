@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from reports import outcomes
+from search.records import Failure, TrialRecord
+
+
+def test_every_trial_has_an_outcome(small_run):
+    assert outcomes.outcomes(small_run) == {
+        0: "front",
+        1: "front",
+        2: "dominated",
+        3: "infeasible",
+        4: "rejected",
+    }
+
+
+def test_an_infeasible_trial_names_the_bound_and_by_how_much_it_is_broken(small_run):
+    assert outcomes.explanation(small_run, small_run.trials[3].record) == (
+        "infeasible: accuracy drop <= 0.02 is broken by 200 % with 0.900"
+    )
+
+
+def test_a_bound_on_what_is_unavailable_cannot_be_checked(build):
+    record = build.record(violations={"power_w": 10.0})
+    run = build.run(record, constraints=("power_w <= 5",))
+    assert outcomes.explanation(run, record) == (
+        "infeasible: power_w <= 5 can't be checked, unavailable: no meter here"
+    )
+
+
+def test_a_failure_says_kind_stage_and_reason(small_run):
+    assert outcomes.explanation(small_run, small_run.trials[4].record) == (
+        "rejected at compile: op GELU isn't an Edge TPU op"
+    )
+
+
+def test_a_failure_before_any_stage_says_none(build):
+    failure = Failure("interrupted", "the run was killed", None)
+    record = TrialRecord({"engine": ""}, failure=failure)
+    assert outcomes.explanation(build.run(record), record) == "interrupted: the run was killed"
+
+
+def test_a_dominated_trial_shows_its_values(small_run):
+    assert outcomes.explanation(small_run, small_run.trials[2].record) == (
+        "dominated or tied: 0.750 ms, 3.00 MiB, 0.920"
+    )
+
+
+def test_failures_with_one_reason_are_one_group(build):
+    run = build.run(
+        build.failed(reason="too big", stage="benchmark"), build.failed(), build.failed()
+    )
+    assert outcomes.failures_by_reason(run) == [
+        outcomes.FailureGroup("rejected", "compile", "op GELU isn't an Edge TPU op", (1, 2)),
+        outcomes.FailureGroup("rejected", "benchmark", "too big", (0,)),
+    ]
+
+
+def test_broken_constraints_are_counted_as_they_are_written(small_run):
+    assert outcomes.broken_constraints(small_run) == {"accuracy drop <= 0.02": 1}
+
+
+def test_a_constraint_that_was_not_written_down_goes_by_its_name(small_run):
+    assert outcomes.constraint_text(small_run, "power_w") == "power_w"
+
+
+def test_a_run_of_failures_has_no_numbers(build, small_run):
+    assert not outcomes.has_numbers(build.run(build.failed()))
+    assert outcomes.has_numbers(small_run)
+    assert outcomes.has_numbers(build.run(baseline=build.record()))

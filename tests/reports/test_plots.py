@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+from reports.plots import hypervolume_figure, pareto_figure
+from search.front import hypervolume
+from spaces.objectives import OBJECTIVES, Objective
+
+LATENCY, MEMORY, ACCURACY = "latency_p90_ms", "peak_memory_mib", "accuracy"
+
+
+def traces(figure):
+    return {trace.name: trace for trace in figure.data}
+
+
+def test_each_outcome_is_drawn_apart_and_failures_not_at_all(small_run):
+    found = traces(pareto_figure(small_run, LATENCY, ACCURACY))
+    assert {name: list(trace.x) for name, trace in found.items()} == {
+        "dominated": [0.75],
+        "breaks a constraint": [pytest.approx(0.1)],
+        "on the front": [0.5, 0.25],
+        "baseline": [1.0],
+    }
+    assert len({trace.marker.color[0] for trace in found.values()}) == 4
+    assert {trace.mode for trace in found.values()} == {"markers"}
+
+
+def test_intervals_are_error_bars_in_the_unit_of_the_axis(small_run):
+    front = traces(pareto_figure(small_run, LATENCY, MEMORY))["on the front"]
+    assert list(front.error_x.array) == pytest.approx([0.05, 0.025])
+    assert list(front.error_x.arrayminus) == pytest.approx([0.025, 0.0125])
+    assert front.error_y.visible is False
+
+
+def test_what_was_measured_on_the_device_is_filled_and_round(small_run):
+    figure = pareto_figure(small_run, LATENCY, ACCURACY)
+    assert list(traces(figure)["on the front"].marker.symbol) == ["circle", "circle"]
+    assert figure.layout.xaxis.title.text == "latency p90, ms<br>lower is better"
+    assert figure.layout.yaxis.title.text == "accuracy<br>higher is better"
+
+
+def test_a_stand_in_has_another_shape_and_its_axis_says_so(stand_in_run):
+    figure = pareto_figure(stand_in_run, LATENCY, ACCURACY)
+    assert traces(figure)["on the front"].marker.symbol == ("diamond",)
+    assert figure.layout.xaxis.title.text == "latency p90, ms (stand-in)<br>lower is better"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "axis"), [("power_w", ACCURACY, "x"), (LATENCY, "power_w", "y")]
+)
+def test_an_estimate_is_hollow_and_its_axis_says_so(stand_in_run, x, y, axis):
+    figure = pareto_figure(stand_in_run, x, y)
+    assert traces(figure)["on the front"].marker.symbol == ("diamond-open",)
+    assert traces(figure)["baseline"].marker.symbol == ("star-diamond-open",)
+    title = figure.layout[f"{axis}axis"].title.text
+    assert title == "power, W (estimated)<br>lower is better"
+
+
+def test_a_point_shows_its_parameters_when_pointed_at(small_run):
+    front = traces(pareto_figure(small_run, LATENCY, ACCURACY))["on the front"]
+    assert front.hovertext[0] == (
+        "<b>trial 0, on the front</b><br>latency p90: 0.500 ms (0.50x)<br>"
+        "peak memory: 2.00 MiB (0.50x)<br>accuracy: 0.940 (-0.020)<br>engine: openvino<br>"
+        "precision: int8<br>sparsity: 0.5<br>distillation.epochs: 2<br>openvino.threads: 1"
+    )
+
+
+def test_text_from_outside_is_no_markup_in_a_plot(evil_run):
+    figure = pareto_figure(evil_run, LATENCY, ACCURACY)
+    hover = " ".join(text for trace in figure.data for text in trace.hovertext)
+    assert "<img" not in hover
+    assert "&lt;img" in hover
+
+
+def test_what_has_no_number_on_an_axis_is_not_drawn_at_zero(small_run):
+    figure = pareto_figure(small_run, LATENCY, "power_w")
+    assert len(figure.data) == 0
+    assert figure.layout.annotations[0].text == "Nothing has been measured yet."
+
+
+def test_only_an_axis_of_several_magnitudes_is_logarithmic(build):
+    run = build.run(build.record(0.5, 4.0), build.record(50.0, 8.0))
+    figure = pareto_figure(run, LATENCY, MEMORY)
+    assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", "linear")
+
+
+def test_an_unknown_axis_is_refused(small_run):
+    with pytest.raises(ValueError, match=r"an axis must be one of latency_p50_ms.* got 'speed'"):
+        pareto_figure(small_run, "speed", ACCURACY)
+
+
+def test_the_workloads_own_metric_is_an_axis(build):
+    metric = Objective("top_1", "maximize", "", "accuracy")
+    run = build.run(build.record(), metric=metric, objectives=(OBJECTIVES[LATENCY], metric))
+    assert pareto_figure(run, LATENCY, "top_1").layout.yaxis.title.text.startswith("top 1")
+
+
+def test_hypervolume_grows_trial_by_trial_to_that_of_the_run(small_run):
+    (line,) = hypervolume_figure(small_run).data
+    assert list(line.x) == [1, 2, 3, 4, 5]
+    assert list(line.y) == sorted(line.y)
+    assert 0 < line.y[0] < line.y[1]
+    assert line.y[-1] == hypervolume(small_run)
+    assert line.line.dash == "solid"
+
+
+def test_hypervolume_of_estimates_is_dashed_and_says_so(stand_in_run):
+    figure = hypervolume_figure(stand_in_run)
+    assert figure.data[0].line.dash == "dash"
+    assert figure.layout.yaxis.title.text == "hypervolume (power estimated)"
+
+
+def test_without_a_baseline_there_is_no_hypervolume(build):
+    figure = hypervolume_figure(build.run(build.record()))
+    assert len(figure.data) == 0
+    assert figure.layout.annotations[0].text == "It takes a baseline and a trial."
