@@ -1,45 +1,60 @@
 # make run                           set up .venv, then search spaces/coral.yaml
 # make run SPACE=spaces/cpu.yaml     another space
 # make test                          set up .venv, then run the tests
-# make check                         lint, types, layers, device-side Python 3.7
+# make check                         style, types, layers, and Python 3.7 on the device side
+# make clean                         remove .venv; runs/ stays
+#
+# Another Python: make run PYTHON=/path/to/python3.11
 
 PYTHON ?= python3
 SPACE ?= spaces/coral.yaml
 BIN := .venv/bin
+# Not compiled ahead: most of these modules are never imported, and the others are on first use.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	--constraint constraints.txt
 
-.PHONY: run test check clean
-
-run: .venv/run-is-set-up
-	$(BIN)/python -m search run --space $(SPACE)
-
-test: .venv/test-is-set-up
-	$(BIN)/python -m pytest
-
-check: .venv/test-is-set-up
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/vermin --quiet --no-tips --violations -t=3.7- --eval-annotations $(DEVICE_SIDE)
-
+# What is copied to a device, where there may be only CPython 3.7 and NumPy.
 DEVICE_SIDE := evaluators/__init__.py evaluators/failures.py evaluators/flag.py \
 	evaluators/framing.py evaluators/service.py evaluators/engines evaluators/benchmark \
 	evaluators/meters
 
-# torch first and exactly: any range takes the registry's newest build, with several GB of CUDA.
-.venv/torch-is-set-up:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 is needed")'
+.DELETE_ON_ERROR:
+.PHONY: run test check style types layers device-side clean
+
+run: .venv/set-up-to-run
+	$(BIN)/python -m search run --space $(SPACE)
+
+test: .venv/set-up-to-develop
+	$(BIN)/python -m pytest
+
+check: style types layers device-side
+
+style: .venv/set-up-to-develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/set-up-to-develop
+	$(BIN)/mypy
+
+layers: .venv/set-up-to-develop
+	$(BIN)/lint-imports
+
+device-side: .venv/set-up-to-develop
+	$(BIN)/vermin --quiet --no-tips --violations -t=3.7- --eval-annotations $(DEVICE_SIDE)
+
+# constraints.txt pins torch exactly: a range takes the newest build, and several GB of CUDA with it.
+.venv/set-up-to-run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'error: Python 3.11 or later is needed. Name one with PYTHON=...' >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' \
+		|| { echo 'error: $(PYTHON) has no venv. Install it: apt-get install python3-venv' >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	touch $@
+	$(PIP) --editable '.[all]'
+	@touch $@
 
-.venv/run-is-set-up: .venv/torch-is-set-up pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[all]'
-	touch $@
-
-.venv/test-is-set-up: .venv/run-is-set-up
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[all,dev]'
-	touch $@
+.venv/set-up-to-develop: .venv/set-up-to-run
+	$(PIP) --editable '.[all,dev]'
+	@touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv

@@ -9,6 +9,7 @@ crashed is replaced by a new one without a word.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -22,9 +23,11 @@ from evaluators.failures import InputError
 from evaluators.framing import Message
 from evaluators.quantize import load_quantizer
 from evaluators.service import Answer, serve
+from spaces.check_workload import check_workload, checked_scores
 from spaces.load_workload import fingerprint, load_workload
 from spaces.onnx_workload import OnnxWorkload
-from spaces.workload import Array, Batches, Workload, WorkloadError
+from spaces.persons_code import persons_code
+from spaces.workload import Array, Inputs, Workload, WorkloadError
 
 if TYPE_CHECKING:
     import torch
@@ -47,10 +50,17 @@ def _workload(reference: str, folder: str, cache_dir: str) -> Workload:
     return load_workload(json.loads(reference), Path(folder), Path(cache_dir))
 
 
-def _describe(workload: Workload, message: Message) -> Answer:
-    """Say what the parent has to know without importing the workload."""
+def _describe(workload: Workload, _message: Message) -> Answer:
+    """Check the workload, and say what the parent has to know without importing it."""
+    check_workload(workload)
     example = workload.example_inputs()
     is_trainable = not isinstance(workload, OnnxWorkload)
+    if isinstance(workload, OnnxWorkload):
+        from evaluators.export.onnx_check import check_onnx_data
+
+        check_onnx_data(workload.onnx_path, example)
+        inputs, targets = next(iter(workload.validation_batches()))
+        checked_scores(workload, workload.reference_outputs(list(inputs.values())), targets)
     return {
         "fingerprint": fingerprint(workload),
         "metric": workload.metric,
@@ -79,7 +89,7 @@ def _reference(workload: Workload, message: Message) -> Answer:
         outputs = workload.reference_outputs(inputs)
     else:
         outputs = _torch_outputs(_teacher(workload), inputs)
-    return {}, [_scores(workload, outputs, targets)]
+    return {}, [checked_scores(workload, outputs, targets)]
 
 
 def _compress(workload: Workload, message: Message) -> Answer:
@@ -135,6 +145,11 @@ def _quantize(workload: Workload, message: Message) -> Answer:
     body = message.body
     inputs, _ = _split_arrays(workload, "calibration")
     calibration = list(_full_batches(inputs, body["batch_size"]))
+    if not calibration:
+        raise InputError(
+            f"calibration_batches() must hold batch_size ({body['batch_size']}) samples or more, "
+            f"but holds {len(inputs[0])}. Add samples, or lower batch_size."
+        )
     load_quantizer(body["form"]).quantize(
         Path(body["model"]), calibration, body["settings"], Path(body["out_dir"])
     )
@@ -144,29 +159,27 @@ def _quantize(workload: Workload, message: Message) -> Answer:
 def _score(workload: Workload, message: Message) -> Answer:
     """Score what an artifact answered for a split."""
     _, targets = _split_arrays(workload, message.body["split"])
-    return {}, [_scores(workload, message.arrays, targets)]
-
-
-def _scores(workload: Workload, outputs: list[Array], targets: Array) -> Array:
-    scores = np.asarray(workload.score(outputs, targets), dtype=np.float64)
-    if scores.ndim and len(scores) != len(targets):
-        raise InputError(
-            f"score() must return one score per sample ({len(targets)}) or a single figure, "
-            f"but returned shape {scores.shape}."
-        )
-    if not np.isfinite(scores).all():
-        raise InputError("score() must return finite numbers, but returned NaN or infinity.")
-    return scores
+    return {}, [checked_scores(workload, message.arrays, targets)]
 
 
 def _split_arrays(workload: Workload, split: str) -> tuple[list[Array], Array]:
-    batches: Batches = getattr(workload, f"{split}_batches")()
-    pairs = list(batches)
-    if not pairs:
-        raise InputError(f"{split}_batches() must return at least one batch, but returned none.")
+    where = f"{split}_batches"
+    with persons_code(f"{where}()", Path(inspect.getfile(type(workload))).parent):
+        pairs: list[tuple[Inputs, Array]] = list(getattr(workload, where)())
+    for position, (batch, _) in enumerate(pairs):
+        wanted, got = _sample_shapes(pairs[0][0]), _sample_shapes(batch)
+        if wanted != got:
+            raise InputError(
+                f"{where}() must yield the same inputs in every batch, but batch {position} holds "
+                f"{got}, and the first one {wanted}. Make them agree."
+            )
     names = list(pairs[0][0])
     inputs = [np.concatenate([np.asarray(batch[name]) for batch, _ in pairs]) for name in names]
     return inputs, np.concatenate([np.asarray(targets) for _, targets in pairs])
+
+
+def _sample_shapes(batch: Inputs) -> dict[str, tuple[int, ...]]:
+    return {name: np.asarray(array).shape[1:] for name, array in batch.items()}
 
 
 def _full_batches(inputs: list[Array], batch_size: int) -> Iterator[list[Array]]:

@@ -6,7 +6,7 @@ Three kinds matter to the study, because each is told to Optuna differently:
                        memory, too slow. Told PRUNED with a positive constraint.
 ``DeviceLost``         nothing is known about the candidate: a cut link, a vanished accelerator.
                        Retried, then FAIL.
-``InputError``         the person's own file is wrong: the run stops with the message and exit code 2.
+``InputError``         the person's own file is wrong: the run stops with a message, exit code 2.
 
 This file runs on the device too: Python 3.7, standard library only.
 """

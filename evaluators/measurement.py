@@ -72,7 +72,7 @@ def unavailable(unit: str, why: str) -> Quantity:
 
 @dataclass(frozen=True, slots=True)
 class PowerSource:
-    """Where power figures come from on this device: a meter's name, or a rated power, or neither."""
+    """Where power comes from on this device: a meter's name, a rated power, or neither."""
 
     meter: str | None
     rated_power_w: float | None

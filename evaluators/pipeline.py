@@ -237,7 +237,8 @@ class Pipeline:
             return {}
 
         entry = self.store.get_or_build("reference", recipe, build)
-        return np.load(entry.path / "scores.npy", allow_pickle=False)
+        scores: np.ndarray = np.load(entry.path / "scores.npy", allow_pickle=False)
+        return scores
 
     def _measure(self, compiled: Entry, candidate: Candidate, clock: StageClock) -> Any:
         data = self._data("validation")

@@ -6,6 +6,6 @@ for (const place of document.querySelectorAll(".plot")) {
   // Without a drag mode a finger scrolls the page; the bar above a plot turns zooming on.
   figure.layout.dragmode = false;
   Plotly.newPlot(place, figure.data, figure.layout, {
-    responsive: true, displaylogo: false, modeBarButtons: buttons,
+    responsive: true, displaylogo: false, modeBarButtons: buttons, doubleClick: "reset",
   });
 }

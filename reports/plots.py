@@ -17,6 +17,13 @@ from dataclasses import dataclass, replace
 import plotly.graph_objects as go
 
 from evaluators.measurement import Quantity
+from reports.bounds import (
+    BOUND_COLOR,
+    Window,
+    draw_bounds,
+    window_of,
+    words_for_unseen_bounds,
+)
 from reports.cells import (
     ESTIMATED,
     STAND_IN,
@@ -29,7 +36,7 @@ from reports.cells import (
 )
 from reports.outcomes import DOMINATED, FRONT, INFEASIBLE, outcomes
 from search.front import hypervolume
-from search.records import Run, TrialRecord
+from search.records import Bounds, Run, TrialRecord
 from spaces.objectives import OBJECTIVES, Objective
 
 _BASELINE = "baseline"
@@ -55,7 +62,7 @@ class _Look:
 _LOOKS = {
     DOMINATED: _Look("dominated", _NEUTRAL, _NEUTRAL, "circle", "diamond", 8, 0.6),
     INFEASIBLE: _Look(
-        "breaks a constraint", "#C04A00", "#F5B58A", "circle-x", "diamond-x", 11, 1.0
+        "breaks a constraint", BOUND_COLOR, "#F5B58A", "circle-x", "diamond-x", 11, 1.0
     ),
     _BASELINE: _Look("baseline", "#D98E00", "#E69F00", "star", "star-diamond", 15, 1.0),
     FRONT: _Look("on the front", "#0086C4", "#0086C4", "circle", "diamond", 12, 1.0),
@@ -73,7 +80,7 @@ class _Point:
 
 
 def pareto_figure(run: Run, x: str, y: str) -> go.Figure:
-    """Return every measured candidate by two objectives.
+    """Return every measured candidate by two objectives, and what their bounds rule out.
 
     The front is that of all objectives, so a member may look dominated by these two alone; nothing
     joins the members, since no model lies between them.
@@ -94,8 +101,8 @@ def pareto_figure(run: Run, x: str, y: str) -> go.Figure:
         if group:
             figure.add_trace(_trace(run, group, across, up))
     _lay_out(figure)
-    figure.update_xaxes(**_axis_layout(across, [point.x for point in points]))
-    figure.update_yaxes(**_axis_layout(up, [point.y for point in points]))
+    _lay_out_axis(run, figure, "x", across, [point.x for point in points])
+    _lay_out_axis(run, figure, "y", up, [point.y for point in points])
     if not points:
         _say(figure, "Nothing has been measured yet.")
     return figure
@@ -222,16 +229,33 @@ def _hover(run: Run, point: _Point) -> str:
     return "<br>".join(lines)
 
 
-def _axis_layout(axis: Objective, quantities: Sequence[Quantity]) -> dict[str, object]:
-    values = [quantity.value for quantity in quantities if quantity.value is not None]
+def _lay_out_axis(
+    run: Run, figure: go.Figure, letter: str, axis: Objective, quantities: Sequence[Quantity]
+) -> None:
+    name, unseen = f"{letter}axis", ""
+    if quantities:
+        bounds = run.facts.bounds.get(axis.name, (None, None))
+        window = _window(axis, quantities, bounds)
+        figure.layout[name].update(window.axis_layout())
+        draw_bounds(figure, letter, axis, bounds, window)
+        unseen = words_for_unseen_bounds(axis, bounds, window)
+    figure.layout[name].title.text = _axis_title(axis, quantities, unseen)
+
+
+def _axis_title(axis: Objective, quantities: Sequence[Quantity], unseen: str) -> str:
     marks = {mark_of(quantity.provenance) for quantity in quantities}
     unit = f", {axis.unit}" if axis.unit else ""
     kind = " (estimated)" if ESTIMATED in marks else " (stand-in)" if STAND_IN in marks else ""
-    better = "lower" if axis.direction == "minimize" else "higher"
-    is_wide = bool(values) and min(values) > 0
-    is_wide = is_wide and max(values) / min(values) > _LOG_AXIS_FROM_RATIO
-    text = f"{html.escape(f'{title(axis)}{unit}{kind}')}<br>{better} is better"
-    return {"title_text": text, "type": "log" if is_wide else "linear"}
+    better = f"{'lower' if axis.direction == 'minimize' else 'higher'} is better"
+    lines = [f"{title(axis)}{unit}{kind}", better, *filter(None, [unseen])]
+    return "<br>".join(map(html.escape, lines))
+
+
+def _window(axis: Objective, quantities: Sequence[Quantity], bounds: Bounds) -> Window:
+    values = [axis.shown_from_si(q.value) for q in quantities if q.value is not None]
+    is_wide = min(values) > 0 and max(values) / min(values) > _LOG_AXIS_FROM_RATIO
+    ends = [end for quantity in quantities for end in shown_interval(quantity, axis) or ()]
+    return window_of([*values, *ends], bounds, is_log=is_wide)
 
 
 def _is_estimated(run: Run, objective: Objective) -> bool:
@@ -247,7 +271,7 @@ def _lay_out(figure: go.Figure) -> None:
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _NEUTRAL, "size": 13, "family": "system-ui, sans-serif"},
         legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
-        margin={"l": 72, "r": 16, "t": 32, "b": 104},
+        margin={"l": 72, "r": 16, "t": 52, "b": 104},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": _NEUTRAL, "activecolor": "#0086C4"},
         hovermode="closest",
         hoverlabel={"align": "left", "bgcolor": "#1b2026", "font": {"color": "#ffffff"}},

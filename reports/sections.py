@@ -28,7 +28,8 @@ from spaces.objectives import Objective
 PLOT_NOTE = (
     "The front is that of all objectives together, so a member may look dominated in one plot. "
     "Circles were measured on the device named, diamonds on a stand-in; a hollow marker involves "
-    "an estimate. Bars are 95 % intervals. Point at a marker for its parameters."
+    "an estimate. Bars are 95 % intervals. A dashed line is a constraint, and no model may lie on "
+    "the shaded side of it. Point at a marker for its parameters."
 )
 HYPERVOLUME_NOTE = (
     "The volume that the trials so far dominate, seen from the baseline: costs as log ratios to "

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from reports.html import write_report
 from reports.tables import front_csv, trials_csv
-
 from search.events import Event, Observer
 from search.records import Run
 from search.run_directory import RunDirectory

@@ -231,7 +231,12 @@ def _suggest(trial: optuna.Trial, name: str, dimension: Dimension) -> Value:
             return dimension.options[trial.suggest_int(name + RANK, 0, last)]
         low, high = cast("list[float]", [dimension.options[0], dimension.options[-1]])
         whole = all(isinstance(option, int) for option in dimension.options)
-        dimension = Range(low, high, step, is_integer=whole)
+        number = _suggest_number(trial, name, Range(low, high, step, is_integer=whole))
+        return nearest_value(dimension, number)
+    return _suggest_number(trial, name, dimension)
+
+
+def _suggest_number(trial: optuna.Trial, name: str, dimension: Range) -> float:
     if dimension.is_integer:
         low, high, step = int(dimension.min), int(dimension.max), int(dimension.step or 1)
         return trial.suggest_int(name, low, high, step=step, log=dimension.log)
@@ -264,7 +269,8 @@ def _decode(name: str, dimension: Dimension, params: Mapping[str, Value]) -> Val
         assert isinstance(dimension, Choice)
         return dimension.options[int(params[name + RANK])]
     value = params[name]
-    return round(value, _FLOAT_DIGITS) if isinstance(value, float) else value
+    value = round(value, _FLOAT_DIGITS) if isinstance(value, float) else value
+    return nearest_value(dimension, value) if isinstance(dimension, Choice) else value
 
 
 def _is_ranked(dimension: Dimension) -> bool:

@@ -21,7 +21,7 @@ from search.parameters import EngineSpace, ParameterSpace, quantizer_settings
 from search.target import Target
 from spaces.constraints import Constraint
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value, is_number
-from spaces.errors import Problem, suggest
+from spaces.errors import Problem, shown, suggest
 from spaces.objectives import OBJECTIVES, Objective
 from spaces.schema import Space
 
@@ -74,13 +74,15 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
         *_engine_problems(space, target),
         *_quantization_problems(space, target),
         *_objective_problems(space, target, metric),
-        *_workload_problems(space, workload),
+        *_workload_problems(space, target, workload),
     ]
     if problems:
         raise UsageError.of(problems)
     known = {**OBJECTIVES, metric.name: metric}
     parameters = _parameters(space, target)
     baseline = baseline_of(target.engines, target.device.cpu_count)
+    if parameters.params_of(baseline) is not None:
+        baseline = parameters.nearest(baseline)  # the same, in the space's words: groups of layers
     return Plan(
         space,
         target,
@@ -223,15 +225,12 @@ def _quantization_problems(space: Space, target: Target) -> Iterator[Problem]:
 def _value_problems(
     space: Space, path: tuple[str, ...], dimension: Dimension, flag: Flag
 ) -> Iterator[Problem]:
+    choices = ", ".join(shown(value, quote="") for value in flag.values)
     if isinstance(dimension, Range) and flag.minimum is None:
-        choices = ", ".join(map(str, flag.values))
         yield space.problem(path, "must be a list", "a range", f"Use some of {choices}.")
         return
     for value in _options(dimension):
         if not flag.accepts(value) or (isinstance(value, float) and _is_whole(flag)):
-            choices = ", ".join(
-                str(v).lower() if isinstance(v, bool) else str(v) for v in flag.values
-            )
             yield space.problem(path, "must be a value it has", value, f"It accepts {choices}.")
 
 
@@ -269,20 +268,28 @@ def _why_not_measured(name: str, target: Target, metric: Objective) -> str | Non
     return None
 
 
-def _workload_problems(space: Space, workload: WorkloadFacts) -> Iterator[Problem]:
+def _workload_problems(space: Space, target: Target, workload: WorkloadFacts) -> Iterator[Problem]:
     search = space.search
     if not workload.is_trainable:
         untouched = {"sparsity": search.sparsity, "distillation": search.distillation.epochs}
         for name, dimension in untouched.items():
-            if dimension not in (Fixed(0), Fixed(0.0)):
-                yield space.problem(
-                    f"search.{name}",
-                    "needs a torch model",
-                    None,
-                    "This one exists only as ONNX: leave it out.",
+            if dimension != Fixed(0):
+                remedy = "This one exists only as ONNX: leave it out."
+                yield space.problem(f"search.{name}", "needs a torch model", None, remedy)
+        for position, name in enumerate(space.device.engines):
+            if not _eats_onnx(target.engines[name]):
+                rule, remedy = (
+                    "must take ONNX, as the workload is",
+                    "Give a torch model, or drop it.",
                 )
+                yield space.problem(("device", "engines", position), rule, name, remedy)
     elif isinstance(search.sparsity, Mapping):
         yield from _group_problems(space, search.sparsity, workload.modules)
+
+
+def _eats_onnx(engine: Engine) -> bool:
+    forms = engine.forms.values()
+    return {f if f in EXPORTED_FORMS else load_quantizer(f).SOURCE for f in forms} == {"onnx"}
 
 
 def _group_problems(

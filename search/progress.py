@@ -11,12 +11,12 @@ import time
 from types import TracebackType
 from typing import Self
 
-from reports.tables import front_table
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from reports.tables import front_table
 from search.events import (
     BaselineMeasured,
     Event,
@@ -131,7 +131,8 @@ def _finished_line(event: TrialFinished) -> str:
     if event.left_s is not None:
         tail += f", {_duration(event.left_s)} left"
     outcome = _outcome(record, event.run.facts.objectives)
-    return f"[{event.finished}/{event.wanted}] trial {event.trial.number} {outcome} | {params} | {tail}"
+    head = f"[{event.finished}/{event.wanted}] trial {event.trial.number}"
+    return f"{head} {outcome} | {params} | {tail}"
 
 
 def _outcome(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:

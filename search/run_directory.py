@@ -85,26 +85,45 @@ class RunDirectory:
             ) from error
 
     def storage_url(self, wanted: str | None) -> str:
-        """Return the storage of this run, remembering it on the first call.
+        """Return the storage of this run: the one it was begun with, else ``wanted``, else SQLite.
 
         Raises:
             UsageError: If the run already lives in another storage.
         """
-        kept = self._pointer().get("storage")
-        default = f"sqlite:///{(self.path / 'study.db').absolute()}"
-        if kept is not None and wanted is not None and kept != wanted:
+        pointer = self._pointer()
+        if not pointer:
+            return wanted or self._default_storage
+        kept = pointer.get("storage", self._default_storage)
+        if wanted not in (None, kept):
             raise UsageError(
-                f"--storage must be the one that {self.path} was begun with, but got {wanted!r}. "
-                "Leave it out, or choose another folder with --run."
+                f"--storage must be the one that {self.path} was begun with, but got "
+                f"{_without_password(str(wanted))}. Leave it out, or choose another folder with "
+                "--run."
             )
-        return wanted or kept or default
+        return kept
+
+    def check_study(self, name: str) -> None:
+        """Make sure that this folder is new or holds the study of this name.
+
+        Raises:
+            UsageError: If it holds another.
+        """
+        kept = self._pointer().get("study", name)
+        if kept != name:
+            raise UsageError(
+                f"--run must be a folder of {name!r}, but {self.path} holds a run of {kept!r}. "
+                "Choose another folder with --run."
+            )
 
     def remember(self, url: str, study_name: str) -> None:
         """Write down where the study is. The default storage moves along with its folder."""
-        default = self.storage_url(None) if not self._pointer() else None
-        pointer = {"study": study_name} if url == default else {"storage": url, "study": study_name}
-        with self._clear_errors():
-            (self.path / _POINTER).write_text(json.dumps(pointer))
+        is_default = url == self._default_storage
+        pointer = {"study": study_name} if is_default else {"storage": url, "study": study_name}
+        if pointer != self._pointer():
+            with self._clear_errors():  # in one step: a torn pointer would lock the run out
+                partial = self.path / f"{_POINTER}.partial"
+                partial.write_text(json.dumps(pointer))
+                partial.replace(self.path / _POINTER)
 
     def load(self) -> Run:
         """Read the run as it stands; works while another process writes it.
@@ -126,6 +145,10 @@ class RunDirectory:
         if RUN not in study.user_attrs:
             raise UsageError(f"{self.path} was stopped before anything was measured. Run it again.")
         return run_of_study(study)
+
+    @property
+    def _default_storage(self) -> str:
+        return f"sqlite:///{(self.path / 'study.db').absolute()}"
 
     def _pointer(self) -> dict[str, str]:
         path = self.path / _POINTER

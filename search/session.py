@@ -10,18 +10,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from reports.tables import front_table
 from rich.console import Console
 from rich.markup import escape
 
+from reports.tables import front_table
 from search import api
+from search.evaluation import describe_workload, make_builder
 from search.events import Event
 from search.front import pareto_front
 from search.parameters import grid_size
 from search.plan import Plan, make_plan
 from search.progress import LiveProgress, PlainProgress, log_event
 from search.run_directory import RunDirectory
-from search.study import RunOptions, describe_workload, make_builder, run_search
+from search.study import RunOptions, run_search
 from search.target import find_target
 from spaces.schema import Space
 
@@ -83,7 +84,7 @@ class Session:
     def _interruptible(self) -> Iterator[None]:
         """Let the first Ctrl-C (or SIGTERM) end the run after this trial, the second at once."""
 
-        def on_signal(number: int, frame: FrameType | None) -> None:
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
             if self._is_stopping:
                 raise KeyboardInterrupt
             self._is_stopping = True

@@ -14,48 +14,39 @@ import warnings
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
 
-from evaluators.builder import Builder, WorkloadSource
+from evaluators.builder import Builder
 from evaluators.candidate import Candidate
-from evaluators.failures import DeviceLost, EvaluationFailure, InputError
-from evaluators.pipeline import Evaluation, Pipeline, StageClock, WorkloadFacts
-from evaluators.store import ArtifactStore, default_root
+from evaluators.failures import InputError
 from search import feedback
 from search.budget import Budget
 from search.errors import UsageError
-from search.events import (
-    BaselineMeasured,
-    Notice,
-    Observer,
-    StageStarted,
-    TrialFinished,
-    TrialStarted,
-    Waiting,
+from search.evaluation import (
+    Evaluator,
+    describe_workload,
+    make_builder,
+    make_pipeline,
+    reference_metric,
 )
-from search.parameters import ParameterSpace
+from search.events import BaselineMeasured, Notice, Observer, TrialFinished, TrialStarted
 from search.plan import Plan, make_plan
 from search.records import (
     BASELINE,
-    RECORD,
     RUN,
-    Failure,
     NumberedRecord,
     Run,
     RunFacts,
     TrialRecord,
     run_of_study,
 )
+from search.recovery import settle_interrupted
 from search.run_directory import RunDirectory, open_storage
 from search.samplers import make_sampler
-from search.target import child_limits, find_target
-from spaces.field_types import OnnxFiles
+from search.target import find_target
 from spaces.schema import Space
 
-DEVICE_RETRIES = 2
 _BEFORE_THE_DEVICE = ("compress", "export", "quantize", "compile")
 
 
@@ -90,38 +81,19 @@ def run_search(
     target = find_target(space)
     for text in target.notices:
         observe(Notice(text))
-    with (
-        directory.writing(),
-        closing(make_builder(space, observe)) as builder,
-    ):
+    with directory.writing(), closing(make_builder(space, observe)) as builder:
+        budget = _budget(space, options)
         plan = make_plan(space, target, describe_workload(builder, observe))
         study = _open_study(plan, directory, options)
-        return _Search(plan, study, builder, options, observe).run()
+        return _Search(plan, study, budget, _seed(study, options), builder, observe).run()
 
 
-def make_builder(space: Space, observe: Observer) -> Builder:
-    """Return the handle on the child that will own the space's workload."""
-    root = default_root()
-    named = space.workload
-    reference = named.model_dump() if isinstance(named, OnnxFiles) else named
-    source = WorkloadSource(reference, space.folder.resolve(), root / "teachers")
-    builder = Builder(source, child_limits(space))
-    builder.on_wait = lambda: observe(Waiting())
-    return builder
-
-
-def describe_workload(builder: Builder, observe: Observer) -> WorkloadFacts:
-    """Import the workload in its child and train its model if it isn't cached yet.
-
-    Raises:
-        UsageError: If anything is wrong with it.
-    """
-    observe(StageStarted("workload", "load and train once", is_timed=False))
-    try:
-        body = builder.run("describe").body
-    except EvaluationFailure as failure:
-        raise UsageError(f"workload: {failure.reason}") from failure
-    return WorkloadFacts(**{**body, "modules": tuple(body["modules"])})
+def _budget(space: Space, options: RunOptions) -> Budget:
+    return Budget(
+        options.trials or space.budget.trials,
+        options.timeout_s or space.budget.timeout_s,
+        options.should_stop,
+    )
 
 
 def _open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> optuna.Study:
@@ -132,10 +104,10 @@ def _open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> opt
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = directory.storage_url(options.storage)
-    storage = open_storage(url)
+    directory.check_study(plan.space.name)
     study = optuna.create_study(
         study_name=plan.space.name,
-        storage=storage,
+        storage=open_storage(url),
         directions=[objective.direction for objective in plan.objectives],
         load_if_exists=True,
     )
@@ -152,103 +124,82 @@ def _open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> opt
     return study
 
 
+def _seed(study: optuna.Study, options: RunOptions) -> int:
+    """Return the study's seed, which a resumed run can't change.
+
+    Raises:
+        UsageError: If another one is asked for.
+    """
+    kept = study.user_attrs.get(RUN)
+    if kept is None:
+        return options.seed or 0
+    if options.seed not in (None, kept["seed"]):
+        raise UsageError(
+            f"--seed must be {kept['seed']}, which this run was begun with, but got "
+            f"{options.seed}. Leave it out, or choose another folder with --run."
+        )
+    return int(kept["seed"])
+
+
 @dataclass
 class _Search:
     """One session of a study."""
 
     plan: Plan
     study: optuna.Study
+    budget: Budget
+    seed: int
     builder: Builder
-    options: RunOptions
     observe: Observer
     trials: list[NumberedRecord] = field(default_factory=list)
     baseline: TrialRecord | None = None
-    marked_s: float = field(default_factory=time.monotonic)
+    marked_s: float = 0.0
 
     def run(self) -> Run:
         """Go on until the budget is spent."""
-        self.seed = self._seed()
-        self.pipeline = self._pipeline()
+        pipeline = make_pipeline(self.plan, self.builder, self.seed)
+        self.evaluator = Evaluator(pipeline, self.plan.objectives, self.observe)
+        self.reference_metric = reference_metric(pipeline)
         self._set_facts()
         settle_interrupted(self.study, self.plan)
         self.trials = list(run_of_study(self.study).trials)
-        space_budget = self.plan.space.budget
-        budget = Budget(
-            self.options.trials or space_budget.trials,
-            self.options.timeout_s or space_budget.timeout_s,
-            self.options.should_stop,
-        )
         try:
             self._measure_baseline()
-            self._set_facts()  # ratios to the baseline are bounds now
+            self._set_facts()  # what is relative to the baseline is known now
             self._enqueue_first_trials()
-            while budget.allows(self._finished()):
-                self._run_trial(budget)
+            self.marked_s = time.monotonic()
+            while self.budget.allows(self._finished()):
+                self._run_trial()
                 self._refuse_hopeless()
         finally:
             settle_interrupted(self.study, self.plan)
         return self._snapshot()
 
-    def _run_trial(self, budget: Budget) -> None:
+    def _run_trial(self) -> None:
         start = time.monotonic()
         self.study.sampler = make_sampler(self.seed, len(self.trials))
         trial = self.study.ask()
         candidate = self.plan.parameters.ask(trial)
         ask_s = time.monotonic() - start
         self.observe(TrialStarted(trial.number, dict(candidate.params())))
-        is_baseline = trial.number == 0 and candidate == self.plan.baseline
-        if is_baseline and self.baseline is not None:
-            record = replace(self.baseline, stage_seconds={}, found_stages=[])
-        else:
-            record = self._evaluate(candidate, f"trial {trial.number}")
-        record = self._with_costs(record, ask_s)
+        record = self._with_costs(self._evaluate(trial.number, candidate), ask_s)
         feedback.tell(self.study, trial, record, self.plan.objectives)
         numbered = NumberedRecord(trial.number, _state(record), record)
         self.trials.append(numbered)
-        budget.add_trial(time.monotonic() - start)
+        self.budget.add_trial(time.monotonic() - start)
         finished = self._finished()
-        left_s = budget.expected_left_s(finished)
-        self.observe(TrialFinished(numbered, self._snapshot(), finished, budget.trials, left_s))
+        left_s = self.budget.expected_left_s(finished)
+        total = self.budget.trials
+        self.observe(TrialFinished(numbered, self._snapshot(), finished, total, left_s))
 
-    def _evaluate(self, candidate: Candidate, label: str) -> TrialRecord:
-        """Build and measure; a device that goes away is tried again, then given up."""
-
-        def started(stage: str) -> None:
-            self.observe(StageStarted(label, stage, is_timed=stage == "benchmark"))
-
-        clock = StageClock(started)
-        for attempt in range(DEVICE_RETRIES + 1):
-            try:
-                evaluation = self.pipeline.evaluate(candidate, clock)
-            except DeviceLost as failure:
-                if attempt == DEVICE_RETRIES:
-                    return _failed(candidate, failure, clock)
-            except EvaluationFailure as failure:
-                return _failed(candidate, failure, clock)
-            else:
-                return self._measured(candidate, evaluation, clock)
-        raise AssertionError("the last attempt returns")
-
-    def _measured(
-        self, candidate: Candidate, evaluation: Evaluation, clock: StageClock
-    ) -> TrialRecord:
-        record = TrialRecord(
-            dict(candidate.params()),
-            quantities=evaluation.quantities,
-            artifact=str(evaluation.artifact),
-            artifact_sha256=evaluation.artifact_sha256,
-            engine_metrics=evaluation.engine_metrics,
-            notes=evaluation.notes,
-            facts=evaluation.facts,
-            stage_seconds=clock.seconds,
-            found_stages=clock.found,
-        )
-        for objective in self.plan.objectives:
-            if record.shown(objective) is None:
-                why = record.quantities[objective.si_name].provenance
-                return replace(
-                    record, failure=Failure("rejected", f"{objective.name}: {why}", None)
-                )
+    def _evaluate(self, number: int, candidate: Candidate) -> TrialRecord:
+        """Measure a candidate; the first trial is the baseline, which just was."""
+        if number == 0 and candidate == self.plan.baseline and self.baseline is not None:
+            record = replace(self.baseline, stage_seconds={}, found_stages=[])
+        else:
+            record = self.evaluator.evaluate(candidate, f"trial {number}")
+        if record.failure is not None:
+            return record
         over = feedback.violations_of(record.quantities, self.plan.constraints, self.facts.bounds)
         return replace(record, violations=over)
 
@@ -267,21 +218,17 @@ class _Search:
         """
         kept = self.study.user_attrs.get(BASELINE)
         if kept is not None:
-            self.baseline = _usable(TrialRecord.from_json(kept))
+            self.baseline = TrialRecord.from_json(kept)
             return
-        record = self._evaluate(self.plan.baseline, "baseline")
-        if record.failure is not None:
-            if record.failure.kind == InputError.kind:
-                raise UsageError(f"workload: {record.failure.reason}")
-            self.observe(
-                Notice(
-                    f"The baseline can't be measured ({record.failure.stage}: "
-                    f"{record.failure.reason}), so nothing is compared with it."
-                )
-            )
+        record = self.evaluator.evaluate(self.plan.baseline, "baseline")
+        failure = record.failure
+        if failure is not None and failure.kind == InputError.kind:
+            raise UsageError(f"workload: {failure.reason}")
+        if failure is not None:
+            text = f"The baseline can't be measured ({failure.stage}: {failure.reason})"
+            self.observe(Notice(f"{text}, so nothing is compared with it."))
         self.study.set_user_attr(BASELINE, record.to_json())
-        self.baseline = _usable(record)
-        self.marked_s = time.monotonic()
+        self.baseline = record
         self.observe(BaselineMeasured(record, self._snapshot()))
 
     def _enqueue_first_trials(self) -> None:
@@ -296,9 +243,9 @@ class _Search:
         Raises:
             UsageError: With the reasons.
         """
-        first = self.trials[: len(self.plan.first)]
-        failures = [trial.record.failure for trial in first]
-        if len(self.trials) != len(self.plan.first) or any(
+        count = len(self.plan.first)
+        failures = [trial.record.failure for trial in self.trials[:count]]
+        if len(self.trials) != count or any(
             failure is None or failure.stage not in _BEFORE_THE_DEVICE for failure in failures
         ):
             return
@@ -312,41 +259,12 @@ class _Search:
         return sum(trial.state in ("complete", "pruned") for trial in self.trials)
 
     def _snapshot(self) -> Run:
-        kept = self.study.user_attrs.get(BASELINE) if self.baseline is None else None
-        baseline = TrialRecord.from_json(kept) if kept else self.baseline
-        return Run(self.facts, baseline, tuple(self.trials))
-
-    def _seed(self) -> int:
-        kept = self.study.user_attrs.get(RUN)
-        if kept is not None:
-            return int(kept["seed"])
-        return self.options.seed or 0
-
-    def _pipeline(self) -> Pipeline:
-        plan = self.plan
-        return Pipeline(
-            workload=plan.workload,
-            builder=self.builder,
-            device=plan.target.device,
-            store=ArtifactStore(default_root() / "store"),
-            power=plan.target.power,
-            batch_size=plan.space.batch_size,
-            seed=self.seed,
-            provenance=plan.target.provenance,
-            timing=plan.timing,
-        )
+        return Run(self.facts, self.baseline, tuple(self.trials))
 
     def _set_facts(self) -> None:
-        self.facts = self._facts()
-        self.study.set_user_attr(RUN, self.facts.to_json())
-
-    def _facts(self) -> RunFacts:
         plan = self.plan
-        try:
-            reference = float(self.pipeline.reference_scores().mean())
-        except EvaluationFailure as failure:
-            raise UsageError(f"workload: {failure.reason}") from failure
-        return RunFacts(
+        usable = self.baseline if self.baseline and self.baseline.failure is None else None
+        self.facts = RunFacts(
             name=plan.space.name,
             space_file=str(plan.space.file),
             identity=plan.identity,
@@ -355,56 +273,14 @@ class _Search:
             machine=plan.target.machine,
             objectives=plan.objectives,
             metric=plan.metric,
-            reference_metric=reference,
+            reference_metric=self.reference_metric,
             notices=plan.target.notices,
-            bounds=feedback.resolve_bounds(plan.constraints, self.baseline, reference),
+            bounds=feedback.resolve_bounds(plan.constraints, usable, self.reference_metric),
         )
-
-
-def settle_interrupted(study: optuna.Study, plan: Plan) -> None:
-    """Leave no trial RUNNING: finish those whose record is kept, try the others again.
-
-    Failing comes before queueing: killed in between, a suggestion is lost and nothing else; the
-    other way round it would run twice.
-    """
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        kept = trial.user_attrs.get(RECORD)
-        if kept is not None:
-            feedback.finish(study, trial.number, TrialRecord.from_json(kept), plan.objectives)
-            continue
-        study.tell(trial.number, state=TrialState.FAIL)
-        params = _complete_params(trial, plan.parameters)
-        if params is not None:
-            study.enqueue_trial(params)
-
-
-def _complete_params(trial: FrozenTrial, parameters: ParameterSpace) -> dict[str, Any] | None:
-    """Return what a trial was to run, or None if it was killed before that was decided."""
-    queued = trial.system_attrs.get("fixed_params")
-    if queued:
-        return dict(queued)
-    try:
-        parameters.candidate_of(trial.params)
-    except KeyError:
-        return None
-    return dict(trial.params)
-
-
-def _usable(record: TrialRecord) -> TrialRecord | None:
-    return record if record.failure is None else None
+        self.study.set_user_attr(RUN, self.facts.to_json())
 
 
 def _state(record: TrialRecord) -> str:
     if record.failure is None:
         return "complete"
     return "failed" if record.failure.is_transient else "pruned"
-
-
-def _failed(candidate: Candidate, failure: EvaluationFailure, clock: StageClock) -> TrialRecord:
-    """Keep why a trial has no numbers."""
-    return TrialRecord(
-        dict(candidate.params()),
-        failure=Failure(failure.kind, failure.reason, failure.stage),
-        stage_seconds=clock.seconds,
-        found_stages=clock.found,
-    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spaces.objectives import ACCURACY, OBJECTIVES
 from spaces.onnx_workload import OnnxWorkload
 from spaces.persons_code import persons_code
 from spaces.workload import Array, Batches, Inputs, Workload, WorkloadError, output_tensors
@@ -30,10 +31,23 @@ def check_workload(workload: Workload) -> None:
     """
     check = _Check(workload)
     check.metric()
+    check.direction()
     example = check.example_inputs()
     batches = {split: check.first_batch(split, example) for split in _HELD_OUT}
     if not isinstance(workload, OnnxWorkload):
         check.model(batches["validation"], check.first_batch("train", example))
+
+
+def checked_scores(workload: Workload, outputs: Sequence[Array], targets: Array) -> Array:
+    """Score outputs of shape (n, ...) each.
+
+    Returns:
+        Float64 of shape (n,), or () for a metric of the whole set.
+
+    Raises:
+        WorkloadError: If ``score`` raises, or returns anything else or what isn't finite.
+    """
+    return _Check(workload).scores(outputs, targets)
 
 
 class _Check:
@@ -43,6 +57,13 @@ class _Check:
         self._file = Path(inspect.getfile(type(workload)))
 
     def metric(self) -> None:
+        metric: object = self._workload.metric
+        is_taken = metric in OBJECTIVES and metric != ACCURACY.name
+        if not isinstance(metric, str) or not metric.isidentifier() or is_taken:
+            rule = "be a name, and not that of another objective"
+            raise self._error("metric", rule, repr(metric), "Write e.g. metric = 'top1_accuracy'.")
+
+    def direction(self) -> None:
         direction = self._workload.direction
         if direction not in {"maximize", "minimize"}:
             raise self._error("direction", "be maximize or minimize", repr(direction), "Set one.")
@@ -85,6 +106,8 @@ class _Check:
 
     def _check_targets(self, where: str, inputs: Inputs, targets: Array) -> None:
         size = len(next(iter(inputs.values())))
+        if size == 0:
+            raise self._error(where, "yield at least one sample", "none", "Check the split.")
         is_array = isinstance(targets, np.ndarray) and targets.ndim > 0
         if not is_array or len(targets) != size:
             raise self._error(
@@ -102,7 +125,7 @@ class _Check:
             raise self._error("model()", "return a torch.nn.Module", _kind(module), "Return it.")
         module.eval()
         outputs = self._outputs(module, validation[0])
-        self._check_score([output.detach().numpy() for output in outputs], validation[1])
+        self.scores([output.detach().numpy() for output in outputs], validation[1])
         self._check_loss(self._outputs(module, train[0]), train[1])
 
     def _outputs(self, module: torch.nn.Module, inputs: Inputs) -> tuple[torch.Tensor, ...]:
@@ -116,7 +139,7 @@ class _Check:
             )
         return outputs
 
-    def _check_score(self, outputs: list[Array], targets: Array) -> None:
+    def scores(self, outputs: Sequence[Array], targets: Array) -> Array:
         with persons_code("score()", self._file.parent):
             scores = np.asarray(self._workload.score(outputs, targets), np.float64)
         if scores.shape not in {(), (len(targets),)}:
@@ -128,6 +151,7 @@ class _Check:
             )
         if not np.isfinite(scores).all():
             raise self._error("score()", "return finite numbers", "NaN or infinity", "Mask them.")
+        return scores
 
     def _check_loss(self, outputs: tuple[torch.Tensor, ...], targets: Array) -> None:
         import torch

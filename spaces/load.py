@@ -58,7 +58,7 @@ def _read(path: Path) -> str:
         with path.open(encoding="utf-8-sig") as file:
             return file.read(MAX_CHARACTERS + 1)
     except FileNotFoundError as error:
-        names = sorted(other.name for other in path.parent.glob("*.yaml"))
+        names = sorted(other.name for other in path.parent.glob("[!.]*.yaml"))
         remedy = suggest(path.name, names) if names else "Check the path."
         raise SpaceError([_problem(path, "must exist", remedy)]) from error
     except UnicodeDecodeError as error:

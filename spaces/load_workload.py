@@ -57,7 +57,8 @@ def fingerprint(workload: Workload) -> str:
     """
     source = Path(inspect.getfile(type(workload)))
     digest = hashlib.sha256(type(workload).__qualname__.encode())
-    digest.update(source_digest(source).encode())
+    with persons_code("its source", source.parent):
+        digest.update(source_digest(source).encode())
     if isinstance(workload, OnnxWorkload):
         digest.update(workload.onnx_path.read_bytes())
     for split in ("calibration", "validation", "test"):

@@ -15,6 +15,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from spaces.persons_code import persons_code
 from spaces.workload import Array, Batches, Inputs, Workload, WorkloadError
 
 TARGETS = "targets"
@@ -109,12 +110,16 @@ class OnnxWorkload(Workload):
 
         Returns:
             One array for each output of the model, each of shape (n, ...).
+
+        Raises:
+            WorkloadError: If ONNX Runtime can't load or run it.
         """
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(
-            str(self.onnx_path), providers=["CPUExecutionProvider"]
-        )
+        with persons_code(f"loading {self.onnx_path.name}", self.onnx_path.parent):
+            session = onnxruntime.InferenceSession(
+                str(self.onnx_path), providers=["CPUExecutionProvider"]
+            )
         fixed = session.get_inputs()[0].shape[0]
         size = fixed if isinstance(fixed, int) else BATCH_SIZE
         count = len(inputs[0])
@@ -122,7 +127,8 @@ class OnnxWorkload(Workload):
         for start in range(0, count, size):
             rows = np.minimum(np.arange(start, start + size), count - 1)
             batch = {n: a[rows] for n, a in zip(self._inputs, inputs, strict=True)}
-            collected.append(session.run(None, batch))
+            with persons_code(f"running {self.onnx_path.name}", self.onnx_path.parent):
+                collected.append(session.run(None, batch))
         return [np.concatenate(parts)[:count] for parts in zip(*collected, strict=True)]
 
     @cached_property
@@ -194,6 +200,11 @@ def _check_inputs(inputs: dict[str, Array], count: int, path: Path) -> None:
             raise WorkloadError(
                 f"{path}: {name!r} must be numbers, but is {array.dtype}. "
                 "Store what the model takes."
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise WorkloadError(
+                f"{path}: {name!r} must be finite, but holds NaN or infinity. "
+                "Leave those samples out."
             )
         if array.ndim == 0 or len(array) != count:
             raise WorkloadError(

@@ -40,8 +40,8 @@ def _place(error: BaseException, folder: Path) -> str:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_theirs(Path(frame.filename), folder)]
-    frame = (own or frames)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+    # What they returned may raise elsewhere, and no line outside is theirs to fix.
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(folder)
 
 
 def _is_theirs(file: Path, folder: Path) -> bool:

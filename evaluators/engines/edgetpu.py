@@ -55,7 +55,7 @@ class EdgeTpuEngine(Engine):
         """Return ``threads`` of the CPU part, and how many ops may be in it."""
         cpu_ops = "ops allowed to run on the CPU because they don't map"
         return {
-            "threads": Flag((1, 2)[:cpu_count], 1, "CPU threads for what isn't on the Edge TPU"),
+            "threads": Flag((1, 2), 1, "CPU threads for what isn't on the Edge TPU", minimum=1),
             "max_cpu_ops": Flag((0,), 0, cpu_ops, minimum=0),
         }
 

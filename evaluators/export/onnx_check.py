@@ -17,7 +17,7 @@ from evaluators.export.onnx_external_data import check_external_data, inline_ext
 from evaluators.failures import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 LARGEST_ONNX_BYTES = 2**31 - 1
@@ -39,6 +39,30 @@ def check_onnx(path: Path) -> None:
         InputError: If it isn't, saying how to mend it.
     """
     _read_checked(path)
+
+
+def check_onnx_data(path: Path, sample: Mapping[str, np.ndarray]) -> None:
+    """Check the model, and that a sample of its data is what it takes.
+
+    Args:
+        path: The model.
+        sample: Arrays of batch size 1 by the names of the inputs.
+
+    Raises:
+        InputError: If the model isn't sound, or the two don't agree.
+    """
+    model = _read_checked(path)
+    wanted = {each.name: (each.dtype.name, *each.shape[1:]) for each in _inputs(path, model)}
+    got = {name: (array.dtype.name, *array.shape[1:]) for name, array in sample.items()}
+    if list(wanted.items()) != list(got.items()):
+        raise InputError(
+            f"{path}: the data must hold the model's inputs in their order, {_listed(wanted)}, but "
+            f"holds {_listed(got)}. Write it so, or export the model again."
+        )
+
+
+def _listed(inputs: Mapping[str, tuple[str | int | None, ...]]) -> str:
+    return ", ".join(f"{name} {dtype}{list(shape)}" for name, (dtype, *shape) in inputs.items())
 
 
 def read_onnx_inputs(path: Path) -> list[OnnxInput]:

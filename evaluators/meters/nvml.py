@@ -21,6 +21,7 @@ class NvmlMeter(Meter):
         self._started_s = 0.0
 
     def unavailable_reason(self) -> Optional[str]:
+        """Say what NVML answers where there is no GPU, driver or counter."""
         if importlib.util.find_spec("pynvml") is None:
             return "the Python package nvidia-ml-py is missing: pip install nvidia-ml-py"
         import pynvml
@@ -32,12 +33,14 @@ class NvmlMeter(Meter):
         return None
 
     def start(self) -> None:
+        """Remember the board's counter."""
         import pynvml
 
         self._before_mj = _read_mj(pynvml)
         self._started_s = time.monotonic()
 
     def stop(self) -> EnergyReading:
+        """Return what the board spent since `start`."""
         import pynvml
 
         seconds = time.monotonic() - self._started_s

@@ -40,6 +40,7 @@ class RaplMeter(Meter):
         return sorted(path for path in found if os.path.basename(path).count(":") == 1)
 
     def unavailable_reason(self) -> Optional[str]:
+        """Say which file is absent or can't be read."""
         packages = self.packages()
         if not packages:
             return "no RAPL domain under {} (virtual machines have none)".format(self._root)
@@ -50,10 +51,12 @@ class RaplMeter(Meter):
         return None
 
     def start(self) -> None:
+        """Remember every package's counter."""
         self._before_uj = {package: _read_uj(package, "energy_uj") for package in self.packages()}
         self._started_s = time.monotonic()
 
     def stop(self) -> EnergyReading:
+        """Return what all packages spent since `start`."""
         seconds = time.monotonic() - self._started_s
         spent_uj = sum(_spent_uj(package, before) for package, before in self._before_uj.items())
         return EnergyReading(spent_uj * 1e-6, seconds)

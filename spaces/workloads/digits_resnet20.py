@@ -13,7 +13,7 @@ from typing import ClassVar
 from spaces.workloads.digits import DigitSplits, digit_splits, with_noise
 from spaces.workloads.digits_resnet8 import Digits
 
-NOISE = 1.6
+NOISE = 1.65
 """Standard deviation; the images themselves span [-1, 1]."""
 OFF_CENTRE = 6
 """Pixels."""

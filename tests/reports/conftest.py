@@ -65,7 +65,7 @@ def facts(**changes):
         metric=ACCURACY,
         reference_metric=0.96,
         notices=(),
-        constraints=("latency_p90_ms <= 5", "accuracy drop <= 0.02"),
+        bounds={"latency_p90_ms": (None, 5.0), "accuracy": (0.91, None)},
     )
     return replace(made, **changes)
 
@@ -100,7 +100,7 @@ def small_run():
         record(0.5, 2.0, 0.94, sparsity=0.5, epochs=2, stage_seconds={"compress": 4.0}),
         record(0.25, 1.0, 0.93, sparsity=0.75, found_stages=["export"]),
         record(0.75, 3.0, 0.92),
-        record(0.1, 0.5, 0.90, violations={"latency_p90_ms": -0.9, "accuracy": 2.0}),
+        record(0.1, 0.5, 0.90, violations={"latency_p90_ms": -0.98, "accuracy": 0.011}),
         failed(),
         baseline=record(1.0, 4.0, 0.95, params={"precision": "bf16"}),
     )
@@ -137,5 +137,5 @@ def evil_run():
         machine=EVIL,
         space_file=EVIL,
         notices=(EVIL,),
-        constraints=(EVIL,),
+        bounds={EVIL: (None, 5.0)},
     )

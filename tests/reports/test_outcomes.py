@@ -16,13 +16,13 @@ def test_every_trial_has_an_outcome(small_run):
 
 def test_an_infeasible_trial_names_the_bound_and_by_how_much_it_is_broken(small_run):
     assert outcomes.explanation(small_run, small_run.trials[3].record) == (
-        "infeasible: accuracy drop <= 0.02 is broken by 200 % with 0.900"
+        "infeasible: accuracy >= 0.91 is broken by 1.10 % with 0.900"
     )
 
 
 def test_a_bound_on_what_is_unavailable_cannot_be_checked(build):
     record = build.record(violations={"power_w": 10.0})
-    run = build.run(record, constraints=("power_w <= 5",))
+    run = build.run(record, bounds={"power_w": (None, 5.0)})
     assert outcomes.explanation(run, record) == (
         "infeasible: power_w <= 5 can't be checked, unavailable: no meter here"
     )
@@ -57,7 +57,7 @@ def test_failures_with_one_reason_are_one_group(build):
 
 
 def test_broken_constraints_are_counted_as_they_are_written(small_run):
-    assert outcomes.broken_constraints(small_run) == {"accuracy drop <= 0.02": 1}
+    assert outcomes.broken_constraints(small_run) == {"accuracy >= 0.91": 1}
 
 
 def test_a_constraint_that_was_not_written_down_goes_by_its_name(small_run):
@@ -68,3 +68,13 @@ def test_a_run_of_failures_has_no_numbers(build, small_run):
     assert not outcomes.has_numbers(build.run(build.failed()))
     assert outcomes.has_numbers(small_run)
     assert outcomes.has_numbers(build.run(baseline=build.record()))
+
+
+def test_a_range_shows_both_of_its_bounds(build):
+    run = build.run(bounds={"power_w": (1.0, 5.0)})
+    assert outcomes.constraint_text(run, "power_w") == "power_w >= 1 and power_w <= 5"
+
+
+def test_a_ratio_to_a_baseline_that_is_missing_goes_by_its_name(build):
+    run = build.run(bounds={"power_w": (None, None)})
+    assert outcomes.constraint_text(run, "power_w") == "power_w"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from reports.plots import hypervolume_figure, pareto_figure
@@ -35,14 +37,14 @@ def test_intervals_are_error_bars_in_the_unit_of_the_axis(small_run):
 def test_what_was_measured_on_the_device_is_filled_and_round(small_run):
     figure = pareto_figure(small_run, LATENCY, ACCURACY)
     assert list(traces(figure)["on the front"].marker.symbol) == ["circle", "circle"]
-    assert figure.layout.xaxis.title.text == "latency p90, ms<br>lower is better"
+    assert figure.layout.xaxis.title.text.startswith("latency p90, ms<br>lower is better")
     assert figure.layout.yaxis.title.text == "accuracy<br>higher is better"
 
 
 def test_a_stand_in_has_another_shape_and_its_axis_says_so(stand_in_run):
     figure = pareto_figure(stand_in_run, LATENCY, ACCURACY)
     assert traces(figure)["on the front"].marker.symbol == ("diamond",)
-    assert figure.layout.xaxis.title.text == "latency p90, ms (stand-in)<br>lower is better"
+    assert figure.layout.xaxis.title.text.startswith("latency p90, ms (stand-in)<br>lower is")
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,85 @@ def test_only_an_axis_of_several_magnitudes_is_logarithmic(build):
     run = build.run(build.record(0.5, 4.0), build.record(50.0, 8.0))
     figure = pareto_figure(run, LATENCY, MEMORY)
     assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", "linear")
+
+
+def lines_and_areas(figure):
+    """Return the text and place of each line, and the ends of each shaded area, by its axis."""
+    lines, areas = {}, []
+    for shape in figure.layout.shapes:
+        axis = "x" if shape.xref == "x" else "y"
+        ends = (shape[f"{axis}0"], shape[f"{axis}1"])
+        if shape.type == "line":
+            assert ends[0] == ends[1]
+            lines[shape.label.text] = (axis, ends[0])
+        else:
+            areas.append((axis, *ends))
+    return lines, areas
+
+
+def test_a_bound_is_a_line_whose_wrong_side_is_shaded(build):
+    run = build.run(
+        build.record(1.0, 4.0),
+        build.record(2.0, 8.0),
+        bounds={LATENCY: (None, 1.5), MEMORY: (5.0, None)},
+    )
+    figure = pareto_figure(run, LATENCY, MEMORY)
+    lines, areas = lines_and_areas(figure)
+    assert lines == {"at most 1.5 ms": ("x", 1.5), "at least 5 MiB": ("y", 5.0)}
+    right, bottom = figure.layout.xaxis.range[1], figure.layout.yaxis.range[0]
+    assert areas == [("x", 1.5, right), ("y", bottom, 5.0)]
+
+
+def test_a_range_is_shaded_on_both_sides(build):
+    run = build.run(build.record(1.0), build.record(2.0), bounds={LATENCY: (1.25, 1.75)})
+    figure = pareto_figure(run, LATENCY, ACCURACY)
+    lines, areas = lines_and_areas(figure)
+    left, right = figure.layout.xaxis.range
+    assert lines == {"at least 1.25 ms": ("x", 1.25), "at most 1.75 ms": ("x", 1.75)}
+    assert areas == [("x", left, 1.25), ("x", 1.75, right)]
+
+
+def test_a_bound_on_another_axis_or_on_none_is_not_drawn(build):
+    run = build.run(build.record(), bounds={"power_w": (None, 5.0), LATENCY: (None, None)})
+    assert pareto_figure(run, LATENCY, MEMORY).layout.shapes == ()
+
+
+def test_a_bound_far_beyond_is_told_instead_of_squeezing_the_points(small_run):
+    figure = pareto_figure(small_run, LATENCY, ACCURACY)
+    assert figure.layout.xaxis.title.text == (
+        "latency p90, ms<br>lower is better<br>bound outside: at most 5 ms"
+    )
+    assert figure.layout.xaxis.range[1] < 1.5
+    assert lines_and_areas(figure)[0] == {"at least 0.91": ("y", 0.91)}
+
+
+def test_where_every_point_breaks_a_bound_the_whole_plot_is_shaded(build):
+    run = build.run(build.record(10.0), build.record(12.0), bounds={LATENCY: (None, 0.01)})
+    figure = pareto_figure(run, LATENCY, ACCURACY)
+    assert lines_and_areas(figure) == ({}, [("x", *figure.layout.xaxis.range)])
+    assert "bound outside: at most 0.01 ms" in figure.layout.xaxis.title.text
+
+
+def test_a_logarithmic_axis_has_its_range_in_decades_and_its_bound_in_units(build):
+    run = build.run(build.record(1.0), build.record(100.0), bounds={LATENCY: (None, 200.0)})
+    figure = pareto_figure(run, LATENCY, ACCURACY)
+    low, high = figure.layout.xaxis.range
+    assert low < math.log10(0.95)
+    assert high > math.log10(200)
+    lines, ((_, start, end),) = lines_and_areas(figure)
+    assert lines == {"at most 200 ms": ("x", 200.0)}
+    assert (start, end) == (200.0, pytest.approx(10**high))
+
+
+@pytest.mark.parametrize("latency_ms", [[0.1, 1.0], [1.0, 100.0], [3.0], [0.0]])
+def test_every_point_lies_inside_the_plot_with_its_interval(build, latency_ms):
+    run = build.run(*map(build.record, latency_ms))
+    figure = pareto_figure(run, LATENCY, ACCURACY)
+    low, high = figure.layout.xaxis.range
+    if figure.layout.xaxis.type == "log":
+        low, high = 10**low, 10**high
+    assert low < min(latency_ms) * 0.95 or low < 0
+    assert high > max(latency_ms) * 1.1
 
 
 def test_an_unknown_axis_is_refused(small_run):

@@ -81,7 +81,7 @@ def test_a_module_on_the_path_is_loaded(tmp_path, monkeypatch):
     "reference", ["signs.py", ":Signs", "signs.py:", "signs.py:not a name", ""]
 )
 def test_a_malformed_reference_is_refused(tmp_path, reference):
-    with pytest.raises(WorkloadError, match="must be FILE.py:Class or package.module:Class"):
+    with pytest.raises(WorkloadError, match=r"must be FILE\.py:Class or package.module:Class"):
         load(reference, tmp_path)
 
 
@@ -119,7 +119,7 @@ def test_the_fault_of_a_sibling_is_blamed_on_the_sibling(tmp_path):
 
 def test_the_nearest_class_is_suggested(tmp_path):
     write(tmp_path / "signs.py")
-    with pytest.raises(WorkloadError, match="has no Sings. Did you mean Signs"):
+    with pytest.raises(WorkloadError, match=r"has no Sings\. Did you mean Signs"):
         load("signs.py:Sings", tmp_path)
 
 

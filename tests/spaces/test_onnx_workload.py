@@ -53,7 +53,7 @@ def test_the_splits_are_disjoint_fixed_and_complete(model_path, tmp_path):
     splits = [workload.calibration_batches, workload.validation_batches, workload.test_batches]
     found = [rows(split()) for split in splits]
     assert [len(split) for split in found] == [10, 20, 20]
-    assert sorted(sum(found, [])) == list(range(50))
+    assert sorted(row for split in found for row in split) == list(range(50))
     again = OnnxWorkload(model_path, tmp_path / "data.npz")
     assert rows(again.validation_batches()) == found[1]
     assert found[1] != sorted(found[1])
@@ -124,7 +124,7 @@ def test_malformed_data_is_refused(model_path, tmp_path, changes, fault):
 def test_a_truncated_file_is_refused(model_path, tmp_path, keep):
     data = save(tmp_path).read_bytes()
     (tmp_path / "data.npz").write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(WorkloadError, match="must be an .npz of plain arrays"):
+    with pytest.raises(WorkloadError, match=r"must be an \.npz of plain arrays"):
         OnnxWorkload(model_path, tmp_path / "data.npz")
 
 
@@ -133,14 +133,14 @@ def test_a_damaged_array_is_refused(model_path, tmp_path):
     data = bytearray((tmp_path / "data.npz").read_bytes())
     data[100:140] = bytes(40)
     (tmp_path / "data.npz").write_bytes(data)
-    with pytest.raises(WorkloadError, match="must be an .npz of plain arrays"):
+    with pytest.raises(WorkloadError, match=r"must be an \.npz of plain arrays"):
         OnnxWorkload(model_path, tmp_path / "data.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"text"])
 def test_a_file_of_another_kind_is_refused(model_path, tmp_path, content):
     (tmp_path / "data.npz").write_bytes(content)
-    with pytest.raises(WorkloadError, match="must be an .npz of plain arrays"):
+    with pytest.raises(WorkloadError, match=r"must be an \.npz of plain arrays"):
         OnnxWorkload(model_path, tmp_path / "data.npz")
 
 

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from evaluators.benchmark.environment import cpu_model
+from evaluators.child_process import Limits
+from evaluators.engines import load_engine
+from evaluators.meters.rapl import METER as RAPL
+from search import target
+from search.errors import MissingError, UsageError
+from search.target import child_limits, find_target
+
+ELSEWHERE = """\
+version: 1
+name: tiny
+workload: tiny.py:Tiny
+device: {{name: nuc-7, engines: [{engines}], cpu_model: Nonexistent CPU, if_absent: %s}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _runtimes():
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+
+
+def device(**keys):
+    written = ", ".join(f"{key}: {value}" for key, value in keys.items())
+    header = "version: 1\nname: tiny\nworkload: tiny.py:Tiny\n"
+    return f"{header}device: {{{{name: here, engines: [{{engines}}], {written}}}}}\n"
+
+
+@pytest.fixture
+def without_meters(monkeypatch):
+    monkeypatch.setattr(target, "best_meter", lambda processor: None)
+
+
+def test_engines_keep_the_order_of_the_file(space_of):
+    found = find_target(space_of(engines="openvino, onnxruntime"))
+    assert list(found.engines) == ["openvino", "onnxruntime"]
+    assert found.engines["openvino"] is load_engine("openvino")
+    assert found.provenance == {"openvino": "measured", "onnxruntime": "measured"}
+    assert found.device.name == "here"
+    assert cpu_model() in found.machine
+
+
+def test_an_unknown_engine_is_named_with_the_nearest(space_of):
+    with pytest.raises(UsageError) as caught:
+        find_target(space_of(engines="onnxruntme"))
+    assert str(caught.value) == (
+        "space.yaml:4: device.engines must be engines, but got 'onnxruntme'. "
+        "Did you mean onnxruntime?"
+    )
+
+
+def test_every_missing_runtime_is_named_with_its_remedy(space_of, monkeypatch):
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setattr(load_engine(name), "module", "no_such_module", raising=True)
+    with pytest.raises(MissingError) as caught:
+        find_target(space_of())
+    assert caught.value.exit_code == 3
+    assert str(caught.value).splitlines() == [
+        f"{name} needs the Python package {name}. Add it with: "
+        f"pip install 'edge-inference-search[{name}]'"
+        for name in ("onnxruntime", "openvino")
+    ]
+
+
+def test_another_machine_is_a_stand_in_that_says_so(space_of, without_meters):
+    found = find_target(space_of(header=ELSEWHERE % "host-cpu", engines="onnxruntime"))
+    (notice,) = found.notices
+    assert notice == (
+        f"onnxruntime: this machine's CPU is {cpu_model()}, and nuc-7 has one of Nonexistent CPU. "
+        f"The same model is measured on this machine's CPU ({found.machine}) instead of nuc-7: a "
+        "stand-in, marked * wherever it is shown."
+    )
+    provenance = found.provenance["onnxruntime"]
+    assert provenance.startswith("measured: on ")
+    assert provenance.endswith(" instead of nuc-7")
+
+
+def test_without_the_device_it_fails_where_asked_to(space_of):
+    with pytest.raises(MissingError, match=r"nuc-7 isn't here: .* Attach it, or set device.if_abs"):
+        find_target(space_of(header=ELSEWHERE % "fail"))
+
+
+def test_the_named_cpu_is_no_stand_in(space_of):
+    header = (ELSEWHERE % "fail").replace("Nonexistent CPU", f"'{cpu_model()[:5].upper()}'")
+    assert find_target(space_of(header=header)).provenance["openvino"] == "measured"
+
+
+def test_a_device_over_ssh_is_refused_with_what_to_do(space_of):
+    with pytest.raises(MissingError, match=r"on this machine only, not on raspberrypi\. Run it on"):
+        find_target(space_of(header=device(connect="ssh://pi@raspberrypi")))
+
+
+def test_an_unknown_meter_is_named(space_of):
+    with pytest.raises(UsageError, match=r"space.yaml:4: device.meter must be a meter, but got 'r"):
+        find_target(space_of(header=device(meter="rpl")))
+
+
+def test_a_meter_that_cannot_be_read_says_why(space_of, monkeypatch):
+    monkeypatch.setattr(RAPL, "unavailable_reason", lambda: "no powercap here")
+    with pytest.raises(MissingError, match=r"device.meter rapl: no powercap here. Leave it out"):
+        find_target(space_of(header=device(meter="rapl")))
+
+
+def test_a_meter_that_can_be_read_is_taken(space_of, monkeypatch):
+    monkeypatch.setattr(RAPL, "unavailable_reason", lambda: None)
+    for header in (device(meter="rapl"), device(rated_power_w=15)):
+        found = find_target(space_of(header=header))
+        assert found.power.meter == "rapl"
+        assert found.notices == ()
+
+
+def test_without_a_meter_power_is_an_estimate_that_says_so(space_of, without_meters):
+    found = find_target(space_of(header=device(rated_power_w=15)))
+    assert (found.power.meter, found.power.rated_power_w) == (None, 15.0)
+    (notice,) = found.notices
+    assert "the share of CPU time x the rated power of 15 W, marked ~" in notice
+
+
+def test_without_a_rated_power_there_is_none(space_of, without_meters):
+    found = find_target(space_of())
+    assert (found.power.meter, found.power.rated_power_w, found.notices) == (None, None, ())
+
+
+def test_a_child_may_take_what_the_file_says_or_a_share_of_the_memory(space_of):
+    written = child_limits(space_of("limits: {stage_timeout: 2m, memory: 1GiB}\n"))
+    assert written == Limits(120.0, 2**30)
+    share = child_limits(space_of())
+    assert share.memory_bytes == int(psutil.virtual_memory().total * 0.75)
