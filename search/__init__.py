@@ -1,1 +1,1 @@
-"""Ask -> evaluate -> tell: the study over compression and engine flags, and what is on top of it."""
+"""Ask -> evaluate -> tell: the study over compression and engine flags, and what is on top."""

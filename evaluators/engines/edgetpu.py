@@ -18,6 +18,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, List, Mapping, Optional
 
+from evaluators.engines.engine import Compiled, Engine, Missing, Session
 from evaluators.engines.tflite.edgetpu_compiler import (
     COMPILED_FILE,
     CompilerReport,
@@ -25,7 +26,6 @@ from evaluators.engines.tflite.edgetpu_compiler import (
     find_compiler,
 )
 from evaluators.engines.tflite.edgetpu_ops import refusal_of
-from evaluators.engines.engine import Compiled, Engine, Missing, Session
 from evaluators.engines.tflite.graph import read_graph
 from evaluators.engines.tflite.session import (
     MODEL_FILE,
@@ -55,7 +55,7 @@ class EdgeTpuEngine(Engine):
         """Return ``threads`` of the CPU part, and how many ops may be in it."""
         cpu_ops = "ops allowed to run on the CPU because they don't map"
         return {
-            "threads": Flag((1, 2), 1, "CPU threads for what isn't on the Edge TPU", minimum=1),
+            "threads": Flag((1, 2), 1, "CPU threads for what isn't mapped", minimum=1),
             "max_cpu_ops": Flag((0,), 0, cpu_ops, minimum=0),
         }
 
@@ -74,7 +74,7 @@ class EdgeTpuEngine(Engine):
     def stand_in_reason(self) -> Optional[str]:
         """Say which of compiler and device is absent."""
         if find_compiler() is None:
-            return "edgetpu_compiler isn't on PATH (install it from Google's Coral packages, x86-64)"
+            return "edgetpu_compiler isn't on PATH (it comes from Google's Coral packages, x86-64)"
         if not device_answers():
             return "no Edge TPU answers through {} (connect one and install libedgetpu)".format(
                 DELEGATE

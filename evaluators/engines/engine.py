@@ -123,7 +123,7 @@ class Engine(abc.ABC):
         return None
 
     def toolchain(self) -> str:
-        """Return what else compiles beside the runtime, so that the store can tell versions apart."""
+        """Return what compiles beside the runtime, so that the store tells versions apart."""
         return ""
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:

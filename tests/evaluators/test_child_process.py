@@ -53,6 +53,14 @@ serve(handle)
 """
 
 
+PARENT = """
+from evaluators.child_process import ChildProcess, Limits
+child = ChildProcess("a_child", Limits(600, 2**30))
+print(child.request({"kind": "pid"}).body["pid"], flush=True)
+child.request({"kind": "hang"})
+"""
+
+
 @pytest.fixture
 def child(tmp_path):
     def start(source=HANDLER, timeout_s=30.0, memory_bytes=2**30):
@@ -153,10 +161,7 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path):
         [
             sys.executable,
             "-c",
-            "from evaluators.child_process import ChildProcess, Limits\n"
-            "child = ChildProcess('a_child', Limits(600, 2**30))\n"
-            "print(child.request({'kind': 'pid'}).body['pid'], flush=True)\n"
-            "child.request({'kind': 'hang'})",
+            PARENT,
         ],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         stdout=subprocess.PIPE,

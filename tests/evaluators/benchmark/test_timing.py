@@ -82,7 +82,7 @@ def test_garbage_collection_is_held_off_and_comes_back():
 
 
 def test_too_slow_is_a_reason_and_not_an_endless_wait():
-    with pytest.raises(CandidateRejected, match="too slow to measure: .* of at least 64 queries"):
+    with pytest.raises(CandidateRejected, match=r"too slow to measure: .* of at least 64 queries"):
         measure(lambda _: 3.0, timeout_s=120.0, warmup_window_queries=2)
     assert gc.isenabled()
 

@@ -9,9 +9,9 @@ import pytest
 from torch import nn
 
 from evaluators.engines import edgetpu, engine_names, load_engine
-from evaluators.engines.tflite import session as tflite_session
 from evaluators.engines.edgetpu import ENGINE, device_answers
 from evaluators.engines.engine import Engine
+from evaluators.engines.tflite import session as tflite_session
 from evaluators.failures import CandidateRejected, DeviceLost
 from tests.evaluators.engines.contract import EngineContract, tiny_images
 from tests.evaluators.engines.standin_edgetpu_compiler import PARTIAL, SUCCESS, install

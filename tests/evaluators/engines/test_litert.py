@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from evaluators.engines import engine_names, load_engine
-from evaluators.engines.tflite import session as tflite_session
 from evaluators.engines.litert import ENGINE
+from evaluators.engines.tflite import session as tflite_session
 from evaluators.failures import CandidateRejected
 from evaluators.quantize import tflite_fp16
 from tests.evaluators.engines.contract import EngineContract, tiny_images, tiny_net, torch_outputs

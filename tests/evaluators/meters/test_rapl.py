@@ -67,5 +67,5 @@ def test_a_counter_that_vanishes_is_a_lost_device(powercap):
     meter = RaplMeter(str(powercap))
     meter.start()
     (powercap / "intel-rapl:1" / "energy_uj").unlink()
-    with pytest.raises(DeviceLost, match="RAPL counter .*intel-rapl:1/energy_uj can't be read"):
+    with pytest.raises(DeviceLost, match=r"RAPL counter .*intel-rapl:1/energy_uj can't be read"):
         meter.stop()

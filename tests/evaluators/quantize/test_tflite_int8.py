@@ -7,8 +7,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from torch import nn
 
-from evaluators.engines.tflite.edgetpu_ops import refusal_of
 from evaluators.engines.litert import ENGINE
+from evaluators.engines.tflite.edgetpu_ops import refusal_of
 from evaluators.engines.tflite.graph import read_graph
 from evaluators.failures import CandidateRejected, InputError
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer, tflite_int8
