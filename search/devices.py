@@ -10,6 +10,7 @@ from evaluators.benchmark.environment import read_environment
 from evaluators.engines import engine_names, load_engine
 from evaluators.meters import load_meter, meter_names
 from evaluators.store import tool_versions
+from search.target import NOT_YET
 
 
 def print_devices() -> None:
@@ -46,6 +47,8 @@ def _engines() -> Table:
             table.add_row(name, precisions, f"{here}, no device", escape(stand_in))
             continue
         table.add_row(name, precisions, here, "")
+    for name, what in NOT_YET.items():
+        table.add_row(name, "", "no", f"nothing: this version has no engine for {what}")
     return table
 
 

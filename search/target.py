@@ -21,7 +21,7 @@ from spaces.schema import Space
 
 MEASURED = "measured"
 _SHARE_OF_MEMORY = 0.75
-_NOT_YET = {
+NOT_YET = {
     "tensorrt": "TensorRT (Jetson and other NVIDIA GPUs)",
     "ethosu": "Arm Ethos-U (through Vela)",
 }
@@ -104,10 +104,10 @@ def _find_engines(space: Space) -> dict[str, Engine]:
             lacks = found[name].missing()
             if lacks is not None:
                 missing.append(f"{name} needs {lacks.what}. Add it with: {lacks.remedy}")
-        elif name in _NOT_YET:
+        elif name in NOT_YET:
             have = ", ".join(engine_names())
             missing.append(
-                f"{name}: this version has no engine for {_NOT_YET[name]}. It has {have}."
+                f"{name}: this version has no engine for {NOT_YET[name]}. It has {have}."
             )
         else:
             problem = space.problem(
