@@ -2,7 +2,7 @@
 
 A compiled model is shipped as the blob that OpenVINO exports, which holds the graph as optimized
 for one CPU and one version. It runs as fast as a model compiled in place (346 against 347 us for
-an int8 ResNet of 160 MMAC), and mapped instead of read it needs the least memory to load: 117 MiB
+a small int8 ResNet), and mapped instead of read it needs the least memory to load: 117 MiB
 above the runtime for 44 MB of weights, against 130 from ONNX.
 """
 
