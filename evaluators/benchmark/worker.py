@@ -60,6 +60,7 @@ def compile_model(job: Dict[str, Any]) -> Answer:
 def benchmark(job: Dict[str, Any]) -> Answer:
     """Measure one artifact; outputs of the whole split come back as arrays."""
     engine = load_engine(job["engine"])
+    environment = read_environment()  # before pinning: the estimate needs all of the device's CPUs
     cpus = _pin(engine.thread_count(job["flags"]))
     inputs = [np.load(path, allow_pickle=False) for path in job["inputs"]]
     idle_power_w = _idle_power_w(job["meter"])
@@ -75,9 +76,7 @@ def benchmark(job: Dict[str, Any]) -> Answer:
     peak = measured.pop("peak_bytes")
     known = peak is not None and before_bytes is not None and can_reset
     measured["peak_memory_bytes"] = max(0, peak - before_bytes) if known else None
-    measured.update(
-        load_s=load_s, runtime_version=version, cpus=cpus, environment=read_environment()
-    )
+    measured.update(load_s=load_s, runtime_version=version, cpus=cpus, environment=environment)
     return measured, outputs
 
 
