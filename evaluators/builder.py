@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluators.benchmark.environment import usable_cpus
+from evaluators.benchmark.cpus import usable_cpus
 from evaluators.child_process import ChildProcess, Limits
 from evaluators.framing import Message
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import glob
 import os
 import platform
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
+
+from evaluators.benchmark.cpus import usable_cpus
 
 
 def read_environment() -> Dict[str, Any]:
@@ -33,13 +35,6 @@ def cpu_model() -> str:
         if key.strip() in ("model name", "Model", "Hardware"):
             return value.strip()
     return platform.processor() or platform.machine()
-
-
-def usable_cpus() -> List[int]:
-    """Return the CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def _hottest_millicelsius() -> Optional[int]:

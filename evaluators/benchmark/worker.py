@@ -19,7 +19,8 @@ import numpy as np
 
 from evaluators.benchmark import memory
 from evaluators.benchmark.accuracy import collect_outputs, take_batch
-from evaluators.benchmark.environment import read_environment, usable_cpus
+from evaluators.benchmark.cpus import usable_cpus
+from evaluators.benchmark.environment import read_environment
 from evaluators.benchmark.timing import TimingSettings, measure_latency, measure_throughput
 from evaluators.engines import load_engine
 from evaluators.engines.engine import Session

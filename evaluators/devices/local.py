@@ -14,7 +14,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from evaluators.benchmark.environment import cpu_model, usable_cpus
+from evaluators.benchmark.cpus import usable_cpus
+from evaluators.benchmark.environment import cpu_model
 from evaluators.child_process import ChildProcess, Limits
 from evaluators.framing import Message
 
