@@ -19,7 +19,7 @@ import numpy as np
 
 from evaluators.benchmark import memory
 from evaluators.benchmark.accuracy import collect_outputs, take_batch
-from evaluators.benchmark.cpus import usable_cpus
+from evaluators.benchmark.cpus import choose_cpus
 from evaluators.benchmark.environment import read_environment
 from evaluators.benchmark.timing import TimingSettings, measure_latency, measure_throughput
 from evaluators.engines import load_engine
@@ -140,8 +140,8 @@ def _idle_power_w(meter_name: Optional[str]) -> Optional[float]:
 
 
 def _pin(thread_count: int) -> List[int]:
-    """Keep this process on as many CPUs as it uses, the highest: interrupts prefer the lowest."""
-    cpus = usable_cpus()[-max(1, thread_count) :]
+    """Keep this process on as many CPUs as it uses."""
+    cpus = choose_cpus(thread_count)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cpus)
     return cpus
