@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import platform
 from typing import Any, Dict, Optional
 
-from evaluators.benchmark.cpus import usable_cpus
+import numpy as np
+
+from evaluators.benchmark.cpus import read_core_threads, usable_cpus
+from evaluators.benchmark.kernel_files import read_integer, read_text
+from evaluators.benchmark.slowdown import read_hottest_millicelsius
 
 
-def read_environment() -> Dict[str, Any]:
-    """Return facts with their units in the names; None where the machine doesn't tell."""
+def read_environment(root: str = "/") -> Dict[str, Any]:
+    """Return facts with their units in the names; None where the machine doesn't tell.
+
+    Args:
+        root: Where /proc and /sys are; tests pass a fake tree.
+    """
+    cpus = usable_cpus()
+    folder = os.path.join(root, "sys/devices/system/cpu")
     return {
         "machine": platform.machine(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "cpu_model": cpu_model(),
-        "cpu_count": len(usable_cpus()),
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "frequency_khz": _integer("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"),
-        "temperature_millicelsius": _hottest_millicelsius(),
+        "numpy": np.__version__,
+        "cpu_model": cpu_model(root),
+        "cpu_count": len(cpus),
+        "core_count": len({read_core_threads(cpu, root) for cpu in cpus}),
+        "smt": _switch(os.path.join(folder, "smt/active")),
+        "turbo": _turbo(folder),
+        "frequency_driver": read_text(os.path.join(folder, "cpu0/cpufreq/scaling_driver")),
+        "governor": read_text(os.path.join(folder, "cpu0/cpufreq/scaling_governor")),
+        "idle_driver": read_text(os.path.join(folder, "cpuidle/current_driver")),
+        "frequency_khz": read_integer(os.path.join(folder, "cpu0/cpufreq/scaling_cur_freq")),
+        "temperature_millicelsius": read_hottest_millicelsius(root),
         "load_1min": os.getloadavg()[0],
     }
 
 
-def cpu_model() -> str:
+def cpu_model(root: str = "/") -> str:
     """Return the processor's own name, or the board's where the kernel gives no other."""
-    board = _read("/proc/device-tree/model")
+    board = read_text(os.path.join(root, "proc/device-tree/model"))
     if board:
         return board.rstrip("\0")
-    for line in (_read("/proc/cpuinfo") or "").splitlines():
+    for line in (read_text(os.path.join(root, "proc/cpuinfo")) or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() in ("model name", "Model", "Hardware"):
             return value.strip()
     return platform.processor() or platform.machine()
 
 
-def _hottest_millicelsius() -> Optional[int]:
-    zones = [_integer(path) for path in glob.glob("/sys/class/thermal/thermal_zone*/temp")]
-    return max((value for value in zones if value is not None), default=None)
+def _turbo(folder: str) -> Optional[bool]:
+    """Return whether clocks above the rated one are allowed; intel_pstate says it the other way."""
+    forbidden = _switch(os.path.join(folder, "intel_pstate/no_turbo"))
+    return _switch(os.path.join(folder, "cpufreq/boost")) if forbidden is None else not forbidden
 
 
-def _integer(path: str) -> Optional[int]:
-    text = _read(path)
-    return int(text) if text is not None and text.strip().lstrip("-").isdigit() else None
-
-
-def _read(path: str) -> Optional[str]:
-    try:
-        with open(path, errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return None
+def _switch(path: str) -> Optional[bool]:
+    value = read_integer(path)
+    return None if value is None else value != 0
