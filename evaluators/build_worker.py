@@ -22,6 +22,7 @@ import numpy as np
 from evaluators.failures import InputError
 from evaluators.framing import Message
 from evaluators.quantize import load_quantizer
+from evaluators.scoring import figures_of
 from evaluators.service import Answer, serve
 from spaces.check_workload import check_workload, checked_scores
 from spaces.load_workload import fingerprint, load_workload
@@ -89,7 +90,7 @@ def _reference(workload: Workload, message: Message) -> Answer:
         outputs = workload.reference_outputs(inputs)
     else:
         outputs = _torch_outputs(_teacher(workload), inputs)
-    return {}, [checked_scores(workload, outputs, targets)]
+    return {}, figures_of(workload, outputs, targets)
 
 
 def _compress(workload: Workload, message: Message) -> Answer:
@@ -159,7 +160,7 @@ def _quantize(workload: Workload, message: Message) -> Answer:
 def _score(workload: Workload, message: Message) -> Answer:
     """Score what an artifact answered for a split."""
     _, targets = _split_arrays(workload, message.body["split"])
-    return {}, [checked_scores(workload, message.arrays, targets)]
+    return {}, figures_of(workload, message.arrays, targets)
 
 
 def _split_arrays(workload: Workload, split: str) -> tuple[list[Array], Array]:
