@@ -12,19 +12,22 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from typing import Any, Callable, List, NamedTuple, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
 
 from evaluators.engines.engine import Session
 from evaluators.failures import CandidateRejected
 
 Clock = Callable[[], float]
 
+_OVERHEAD_QUERIES = 2000
+
 
 class TimingSettings(NamedTuple):
     """When to stop.
 
-    ``min_queries`` is 64 for a p90 and 662 for a p99: the fewest with which MLPerf's early stopping
-    can vouch for the percentile at 99 % confidence.
+    ``min_queries`` is the fewest with which MLPerf's early stopping can vouch for the percentile
+    that is asked for: `evaluators.statistics.fewest_queries`.
     """
 
     min_queries: int = 64
@@ -37,12 +40,56 @@ class TimingSettings(NamedTuple):
     timeout_s: float = 120.0
 
 
-class LatencySamples(NamedTuple):
-    """Seconds per inference in the order measured; nothing is dropped, averaged or rounded."""
+class WarmUp(NamedTuple):
+    """Seconds per inference before the timed ones, and whether they became steady."""
 
-    timed_s: List[float]
-    warmup_s: List[float]
+    samples_s: List[float]
     is_steady: bool
+
+
+@contextmanager
+def garbage_collection_held_off() -> Iterator[None]:
+    """Collect now and not again until the end: a collection is Python's work, not the model's."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def warm_up(
+    session: Session,
+    batches: Sequence[Any],
+    settings: TimingSettings,
+    clock: Clock = time.perf_counter,
+) -> WarmUp:
+    """Run windows until the median of one lies within ``steady_ratio`` of the one before.
+
+    Raises:
+        ValueError: If ``batches`` is empty.
+        CandidateRejected: If it outlasts ``settings.timeout_s``.
+    """
+    _check_batches(batches)
+    samples: List[float] = []
+    previous = 0.0
+    begin = clock()
+    while True:
+        window = _run(
+            session.infer,
+            batches,
+            settings.warmup_window_queries,
+            settings.warmup_window_s,
+            clock,
+            begin + settings.timeout_s,
+        )
+        samples += window
+        median = statistics.median(window)
+        if previous and max(median, previous) <= settings.steady_ratio * min(median, previous):
+            return WarmUp(samples, True)
+        if clock() >= begin + settings.warmup_limit_s:
+            return WarmUp(samples, False)
+        previous = median
 
 
 def measure_latency(
@@ -50,36 +97,39 @@ def measure_latency(
     batches: Sequence[Any],
     settings: TimingSettings,
     clock: Clock = time.perf_counter,
-) -> LatencySamples:
+) -> List[float]:
     """Time single_stream inference: one batch in flight, the next starts when it ends.
 
     Batches are used in turn, so a runtime that caches its last input gains nothing. Copies between
-    host and device count, because ``Session.infer`` returns host memory. Garbage collection is held
-    off, because it is Python's and not the model's.
+    host and device count, because ``Session.infer`` returns host memory.
 
     Args:
-        session: A loaded engine.
+        session: A loaded engine, warmed up.
         batches: Prepared inputs; at least one.
         settings: When to stop.
         clock: Monotonic clock, seconds. Tests pass a fake one.
+
+    Returns:
+        Seconds per inference in the order measured; nothing is dropped, averaged or rounded.
 
     Raises:
         ValueError: If ``batches`` is empty.
         CandidateRejected: If the run outlasts ``settings.timeout_s``.
     """
-    if not batches:
-        raise ValueError("batches must hold at least one batch, but is empty.")
-    gc.collect()
-    gc.disable()
-    try:
-        deadline = clock() + settings.timeout_s
-        warmup, is_steady = _warm_up(session, batches, settings, clock, deadline)
-        timed = _run(
-            session, batches, settings.min_queries, settings.min_duration_s, clock, deadline
-        )
-    finally:
-        gc.enable()
-    return LatencySamples(timed, warmup, is_steady)
+    _check_batches(batches)
+    deadline = clock() + settings.timeout_s
+    return _run(
+        session.infer, batches, settings.min_queries, settings.min_duration_s, clock, deadline
+    )
+
+
+def measure_loop_overhead(clock: Clock = time.perf_counter) -> float:
+    """Return the seconds that the loop itself adds to every sample: the median of timing nothing.
+
+    It is one call of a Python method and one reading of the clock, and stays in the samples.
+    """
+    samples = _run(_do_nothing, [None], _OVERHEAD_QUERIES, 0.0, clock, float("inf"))
+    return statistics.median(samples)
 
 
 def measure_throughput(
@@ -98,37 +148,8 @@ def measure_throughput(
             return done / elapsed
 
 
-def _warm_up(
-    session: Session,
-    batches: Sequence[Any],
-    settings: TimingSettings,
-    clock: Clock,
-    deadline: float,
-) -> Any:
-    """Run windows until the median of one lies within ``steady_ratio`` of the one before."""
-    samples: List[float] = []
-    previous = 0.0
-    limit = clock() + settings.warmup_limit_s
-    while True:
-        window = _run(
-            session,
-            batches,
-            settings.warmup_window_queries,
-            settings.warmup_window_s,
-            clock,
-            deadline,
-        )
-        samples += window
-        median = statistics.median(window)
-        if previous and max(median, previous) <= settings.steady_ratio * min(median, previous):
-            return samples, True
-        if clock() >= limit:
-            return samples, False
-        previous = median
-
-
 def _run(
-    session: Session,
+    infer: Callable[[Any], Any],
     batches: Sequence[Any],
     min_queries: int,
     min_duration_s: float,
@@ -136,7 +157,7 @@ def _run(
     deadline: float,
 ) -> List[float]:
     samples: List[float] = []
-    infer, count = session.infer, len(batches)
+    count = len(batches)
     begin = clock()
     while True:
         batch = batches[len(samples) % count]
@@ -151,3 +172,12 @@ def _run(
                 "too slow to measure: {} of at least {} queries in the time limit, {:.3g} s "
                 "each.".format(len(samples), min_queries, statistics.median(samples))
             )
+
+
+def _do_nothing(_batch: Any) -> None:
+    """Stand in for a model that takes no time."""
+
+
+def _check_batches(batches: Sequence[Any]) -> None:
+    if not batches:
+        raise ValueError("batches must hold at least one batch, but is empty.")

@@ -1,8 +1,16 @@
 import gc
+import itertools
 
 import pytest
 
-from evaluators.benchmark.timing import TimingSettings, measure_latency, measure_throughput
+from evaluators.benchmark.timing import (
+    TimingSettings,
+    garbage_collection_held_off,
+    measure_latency,
+    measure_loop_overhead,
+    measure_throughput,
+    warm_up,
+)
 from evaluators.failures import CandidateRejected
 
 
@@ -31,30 +39,41 @@ class FakeSession:
             self.infer(batch)
 
 
-def measure(duration_s, batches=("a", "b", "c"), **settings):
+BATCHES = ("a", "b", "c")
+
+
+def fake(duration_s):
     clock = FakeClock()
-    session = FakeSession(clock, duration_s)
+    return FakeSession(clock, duration_s), clock
+
+
+def timed(duration_s, batches=BATCHES, **settings):
+    session, clock = fake(duration_s)
     return session, measure_latency(session, batches, TimingSettings(**settings), clock)
 
 
+def warmed(duration_s, **settings):
+    session, clock = fake(duration_s)
+    return warm_up(session, BATCHES, TimingSettings(**settings), clock)
+
+
 def test_samples_are_what_the_clock_saw():
-    _, samples = measure(lambda _: 0.01, min_queries=64, min_duration_s=0.0)
-    assert samples.timed_s == pytest.approx([0.01] * 64)
-    assert samples.is_steady
+    _, samples = timed(lambda _: 0.01, min_queries=64, min_duration_s=0.0)
+    assert samples == pytest.approx([0.01] * 64)
 
 
 def test_the_duration_minimum_counts_where_queries_are_quick():
-    _, samples = measure(lambda _: 0.01, min_queries=64, min_duration_s=1.0)
-    assert len(samples.timed_s) == 100
+    _, samples = timed(lambda _: 0.01, min_queries=64, min_duration_s=1.0)
+    assert len(samples) == 100
 
 
 def test_the_query_minimum_counts_where_queries_are_slow():
-    _, samples = measure(lambda _: 0.5, min_queries=64, min_duration_s=1.0)
-    assert len(samples.timed_s) == 64
+    _, samples = timed(lambda _: 0.5, min_queries=64, min_duration_s=1.0)
+    assert len(samples) == 64
 
 
 def test_inputs_vary():
-    session, _ = measure(lambda _: 0.01)
+    session, _ = timed(lambda _: 0.01)
     assert set(session.seen[:3]) == {"a", "b", "c"}
 
 
@@ -62,34 +81,51 @@ def test_warm_up_goes_on_until_the_median_is_steady():
     def slow_start(n):
         return [0.08, 0.04, 0.02][n // 16] if n < 48 else 0.01
 
-    _, samples = measure(slow_start, warmup_window_s=0.0)
-    assert samples.warmup_s == pytest.approx([0.08] * 16 + [0.04] * 16 + [0.02] * 16 + [0.01] * 32)
-    assert samples.timed_s[:99] == pytest.approx([0.01] * 99)
+    found = warmed(slow_start, warmup_window_s=0.0)
+    assert found.samples_s == pytest.approx([0.08] * 16 + [0.04] * 16 + [0.02] * 16 + [0.01] * 32)
+    assert found.is_steady
 
 
-def test_a_run_that_never_settles_says_so():
+def test_a_warm_up_that_never_settles_says_so():
     def doubling(n):
         return 0.001 * 2 ** (n // 16 % 7)
 
-    _, samples = measure(doubling, warmup_window_s=0.0, warmup_limit_s=1.0)
-    assert not samples.is_steady
+    assert not warmed(doubling, warmup_window_s=0.0, warmup_limit_s=1.0).is_steady
 
 
 def test_garbage_collection_is_held_off_and_comes_back():
-    session, _ = measure(lambda _: 0.01)
+    session, clock = fake(lambda _: 0.01)
+    with garbage_collection_held_off():
+        measure_latency(session, BATCHES, TimingSettings(), clock)
     assert not any(session.gc_was_on)
     assert gc.isenabled()
 
 
-def test_too_slow_is_a_reason_and_not_an_endless_wait():
-    with pytest.raises(CandidateRejected, match=r"too slow to measure: .* of at least 64 queries"):
-        measure(lambda _: 3.0, timeout_s=120.0, warmup_window_queries=2)
+def test_garbage_collection_comes_back_after_an_error():
+    with pytest.raises(OSError, match="gone"), garbage_collection_held_off():
+        raise OSError("gone")
     assert gc.isenabled()
 
 
-def test_no_batches_is_an_error():
+@pytest.mark.parametrize("measure", [timed, warmed])
+def test_too_slow_is_a_reason_and_not_an_endless_wait(measure):
+    with pytest.raises(CandidateRejected, match=r"too slow to measure: .* of at least \d+ queries"):
+        measure(lambda _: 10.0, timeout_s=120.0)
+
+
+@pytest.mark.parametrize("measure", [measure_latency, warm_up])
+def test_no_batches_is_an_error(measure):
     with pytest.raises(ValueError, match="at least one batch"):
-        measure(lambda _: 0.01, batches=())
+        measure(None, (), TimingSettings())
+
+
+def test_the_loop_itself_costs_what_a_call_of_nothing_takes():
+    ticks = itertools.count()
+    assert measure_loop_overhead(lambda: next(ticks) * 1e-7) == pytest.approx(1e-7)
+
+
+def test_the_loop_is_no_part_of_a_model_of_twenty_microseconds():
+    assert measure_loop_overhead() < 0.05 * 20e-6
 
 
 def test_throughput_counts_every_batch_over_the_whole_time():
