@@ -10,7 +10,7 @@ Provenance is one of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -19,11 +19,18 @@ from numpy.typing import NDArray
 
 from evaluators.meters.estimate import estimate_power_w
 from evaluators.statistics import (
+    early_stopping_estimate,
     fewest_queries,
     mean_interval,
+    paired_difference,
     percentile,
     percentile_interval,
+    resampled_interval,
 )
+
+Figures = Sequence[NDArray[np.float64]]
+"""What scoring a split gives: per-sample scores of shape (n,); or a figure of the whole set of
+shape (), then the same figure over bootstrap resamples, of shape (n_resamples,)."""
 
 PERCENTILES = {"latency_p50_s": 0.50, "latency_p90_s": 0.90, "latency_p99_s": 0.99}
 
@@ -37,6 +44,8 @@ class Quantity:
         low: Lower end of a 95 % interval; None where no interval is known.
         high: Upper end.
         n: How many samples stand behind it.
+        at_most: What it is at most with 99 % confidence, however the samples are distributed; only
+            a percentile has it.
         unit: SI, or ``1`` for a share.
         method: How it was obtained, in words.
         provenance: See the module docstring.
@@ -49,6 +58,7 @@ class Quantity:
     low: float | None = None
     high: float | None = None
     n: int = 1
+    at_most: float | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -79,36 +89,68 @@ class PowerSource:
 
 
 def quantities_of(
-    answer: Mapping[str, Any], power: PowerSource, provenance: str, model_size_bytes: int
+    answer: Mapping[str, Any],
+    timed_s: NDArray[np.float64],
+    power: PowerSource,
+    provenance: str,
+    model_size_bytes: int,
 ) -> dict[str, Quantity]:
     """Turn what the measuring process sent into quantities by SI name.
 
     Args:
         answer: Body of a benchmark answer of `evaluators.benchmark.worker`.
+        timed_s: Seconds per query, of shape (n_queries,).
         power: What the energy figures mean.
         provenance: ``measured``, with the stand-in where there is one.
         model_size_bytes: Bytes of the artifact on disk.
     """
-    samples: list[float] = answer["timed_s"]
+    samples = timed_s.tolist()
     found = {name: _latency(samples, q, provenance) for name, q in PERCENTILES.items()}
     found["throughput_per_s"] = Quantity(
         answer["throughput_per_s"], "1/s", "samples per second, offline scenario", provenance
     )
-    found["peak_memory_bytes"] = _peak_memory(answer["peak_memory_bytes"], provenance)
+    found["peak_memory_bytes"] = _peak_memory(answer, provenance)
     found["device_memory_bytes"] = unavailable("B", "this device has no memory of its own")
     found["model_size_bytes"] = Quantity(model_size_bytes, "B", "bytes on disk", "measured")
     found["power_w"] = _power(answer, power, provenance)
-    found["energy_j"] = _energy(found["power_w"], float(np.mean(samples)))
+    found["energy_j"] = _energy(found["power_w"], answer["energy"]["seconds"] / len(samples))
     return found
 
 
-def score_quantity(scores: NDArray[np.float64], provenance: str) -> Quantity:
-    """Return the mean of per-sample scores of shape (n,), or a whole-set figure of shape ()."""
-    if scores.ndim == 0:
-        return Quantity(float(scores), "1", "figure of the whole split", provenance)
-    low, high = mean_interval(scores)
+def score_quantity(figures: Figures, provenance: str) -> Quantity:
+    """Return the metric with its interval."""
+    scores = figures[0]
     mean = float(scores.mean())
-    return Quantity(mean, "1", "mean score per sample", provenance, low, high, len(scores))
+    if scores.ndim == 0:
+        low, high = resampled_interval(figures[1])
+        method = "figure of the whole split, interval by resampling"
+        return Quantity(mean, "1", method, provenance, low, high, n=len(figures[1]))
+    low, high = mean_interval(scores)
+    return Quantity(mean, "1", "mean score per sample", provenance, low, high, n=len(scores))
+
+
+def drop_quantity(
+    figures: Figures, reference: Figures, direction: str, provenance: str
+) -> Quantity:
+    """Return how much worse the metric is than the reference's over the same samples.
+
+    Args:
+        figures: The compiled artifact's.
+        reference: The float32 model's on the host.
+        direction: ``maximize`` or ``minimize`` the metric.
+        provenance: Of the artifact's answers.
+    """
+    worse, better = (reference, figures) if direction == "maximize" else (figures, reference)
+    if figures[0].ndim == 0:
+        drop = float(worse[0] - better[0])
+        count = min(len(worse[1]), len(better[1]))  # a slow metric gets fewer resamples
+        low, high = resampled_interval(worse[1][:count] - better[1][:count])
+        method = "difference of the figures, interval by resampling both alike"
+        return Quantity(drop, "1", method, provenance, low, high, n=count)
+    drop, low, high = paired_difference(worse[0], better[0])
+    differing = int((figures[0] != reference[0]).sum())
+    method = f"paired with the float32 model, which differs on {differing} samples"
+    return Quantity(drop, "1", method, provenance, low, high, n=len(figures[0]))
 
 
 def _latency(samples: list[float], q: float, provenance: str) -> Quantity:
@@ -118,20 +160,24 @@ def _latency(samples: list[float], q: float, provenance: str) -> Quantity:
         return unavailable("s", why)
     low, high = percentile_interval(samples, q)
     method = f"p{q * 100:.0f}, single_stream"
-    return Quantity(percentile(samples, q), "s", method, provenance, low, high, len(samples))
+    at_most = early_stopping_estimate(samples, q)
+    value = percentile(samples, q)
+    return Quantity(value, "s", method, provenance, low, high, len(samples), at_most)
 
 
-def _peak_memory(peak_bytes: int | None, provenance: str) -> Quantity:
+def _peak_memory(answer: Mapping[str, Any], provenance: str) -> Quantity:
+    peak_bytes = answer["peak_memory_bytes"]
     if peak_bytes is None:
-        return unavailable("B", "the kernel's VmHWM can't be read or reset here")
-    return Quantity(peak_bytes, "B", "VmHWM over the process's own baseline", provenance)
+        return unavailable("B", "the kernel tells neither VmHWM nor private memory here")
+    method = f"{answer['memory_method']} over the process's own baseline"
+    return Quantity(peak_bytes, "B", method, provenance)
 
 
 def _power(answer: Mapping[str, Any], power: PowerSource, provenance: str) -> Quantity:
     energy = answer["energy"]
     if energy["reading"] is not None:
-        reading = energy["reading"]
-        method = f"{power.meter}, mean over the timed loop, idle {energy['idle_power_w']:.3g} W"
+        reading, idle_w = energy["reading"], answer["idle_power_w"]
+        method = f"{power.meter}, mean over the timed loop, idle {idle_w:.3g} W"
         return Quantity(reading["energy_j"] / reading["seconds"], "W", method, provenance)
     if power.rated_power_w is None:
         return unavailable("W", "no meter here, and device.rated_power_w isn't given")
@@ -145,8 +191,8 @@ def _power(answer: Mapping[str, Any], power: PowerSource, provenance: str) -> Qu
     return Quantity(watts, "W", "CPU time over the timed loop", by)
 
 
-def _energy(power: Quantity, mean_latency_s: float) -> Quantity:
+def _energy(power: Quantity, seconds_per_query: float) -> Quantity:
     if power.value is None:
         return unavailable("J", power.provenance.removeprefix("unavailable: "))
-    joules = power.value * mean_latency_s
-    return Quantity(joules, "J", "power x mean latency, per inference", power.provenance)
+    joules = power.value * seconds_per_query
+    return Quantity(joules, "J", "over the timed loop, per inference", power.provenance)

@@ -1,100 +1,31 @@
-"""One candidate -> numbers: compress -> export -> quantize -> compile -> benchmark.
+"""One candidate -> what would be shipped: compress -> export -> quantize -> compile.
 
-Every stage but the last is looked up in the store under the hash of what went into it, so a
-candidate that differs only in an engine flag costs no training.
+Every stage is looked up in the store under the hash of what went into it, so a candidate that
+differs only in an engine flag costs no training. What comes last, benchmark, is `evaluators.bench`,
+because it is never looked up.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from evaluators.bench import Built
 from evaluators.builder import Builder
 from evaluators.candidate import Candidate
 from evaluators.devices.local import LocalDevice
 from evaluators.engines import load_engine
-from evaluators.failures import CandidateRejected, EvaluationFailure
-from evaluators.measurement import PowerSource, Quantity, quantities_of, score_quantity
+from evaluators.failures import CandidateRejected
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.stage_clock import StageClock
 from evaluators.store import ArtifactStore, Entry, code_digest, tool_versions
-
-StageObserver = Callable[[str], None]
+from evaluators.workload_facts import WorkloadFacts
 
 _COMPRESS_TOOLS = ("torch", "torch-pruning")
 _EXPORT_TOOLS = {"onnx": ("torch", "onnx", "onnxscript"), "tflite": ("torch", "litert-torch")}
 _QUANTIZE_TOOLS = ("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-quantizer", "ai-edge-litert")
-
-
-@dataclass(frozen=True, slots=True)
-class WorkloadFacts:
-    """What the build worker says of a workload, plus its reference on this host.
-
-    Attributes:
-        fingerprint: SHA-256 of its code and data.
-        metric: Name of the metric.
-        direction: ``maximize`` or ``minimize``.
-        inputs: Name -> (shape, dtype) of one sample.
-        is_trainable: False for a model that exists only as ONNX.
-        modules: Names of the model's modules, for sparsity by group.
-    """
-
-    fingerprint: str
-    metric: str
-    direction: str
-    inputs: Mapping[str, Any]
-    is_trainable: bool
-    modules: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class StageClock:
-    """Seconds by stage, and which stages were found in the store."""
-
-    observe: StageObserver
-    seconds: dict[str, float] = field(default_factory=dict)
-    found: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time one stage, and name it in whatever failure leaves it."""
-        self.observe(name)
-        start = time.monotonic()
-        try:
-            yield
-        except EvaluationFailure as failure:
-            failure.stage = failure.stage or name
-            raise
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Everything that was found out about one candidate.
-
-    Attributes:
-        quantities: SI name -> number; the metric under its own name.
-        scores: Per-sample scores of the validation split, or a whole-set figure of shape ().
-        artifact: Path of the file to ship.
-        artifact_sha256: Its hash.
-        engine_metrics: The compiler's own figures.
-        notes: Lines for a person.
-        facts: What the stages reported, plain data.
-    """
-
-    quantities: dict[str, Quantity]
-    scores: np.ndarray
-    artifact: Path
-    artifact_sha256: str
-    engine_metrics: dict[str, float]
-    notes: list[str]
-    facts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +34,18 @@ class Pipeline:
 
     Attributes:
         provenance: Engine -> what its numbers are called: ``measured``, or a stand-in.
-        timing: Fields of `evaluators.benchmark.timing.TimingSettings`.
     """
 
     workload: WorkloadFacts
     builder: Builder
     device: LocalDevice
     store: ArtifactStore
-    power: PowerSource
     batch_size: int
     seed: int
     provenance: Mapping[str, str]
-    timing: Mapping[str, float]
 
-    def evaluate(self, candidate: Candidate, clock: StageClock) -> Evaluation:
-        """Build and measure one candidate.
+    def build(self, candidate: Candidate, clock: StageClock) -> Built:
+        """Build what would be shipped of one candidate, or find it in the store.
 
         Raises:
             EvaluationFailure: With the stage it happened in.
@@ -132,10 +60,7 @@ class Pipeline:
         exported = self.export(compressed, source, clock)
         quantized = exported if form == source else self.quantize(exported, form, candidate, clock)
         compiled = self.compile(quantized, candidate, clock)
-        evaluation = self.benchmark(compiled, candidate, clock)
-        if compressed is not None:
-            evaluation.facts["compress"] = compressed.facts
-        return evaluation
+        return Built(candidate, compiled, {"compress": compressed.facts} if compressed else {})
 
     def compress(self, candidate: Candidate, clock: StageClock) -> Entry:
         """Prune to the sparsity and fine-tune from the unpruned teacher."""
@@ -204,68 +129,6 @@ class Pipeline:
             return self.device.run(job).body
 
         return self._lookup(clock, "compile", recipe, build)
-
-    def benchmark(self, compiled: Entry, candidate: Candidate, clock: StageClock) -> Evaluation:
-        """Measure the compiled artifact; never looked up, always done."""
-        artifact = compiled.facts["artifact"]
-        answer = self._measure(compiled, candidate, clock)
-        with clock.stage("score"):
-            scores = self.builder.run("score", answer.arrays, split="validation").arrays[0]
-        provenance = self.provenance[candidate.engine]
-        path = compiled.path / artifact
-        found = quantities_of(answer.body, self.power, provenance, path.stat().st_size)
-        found[self.workload.metric] = score_quantity(scores, provenance)
-        facts = {name: answer.body[name] for name in ("environment", "runtime_version", "load_s")}
-        facts |= {"is_steady": answer.body["is_steady"], "cpus": answer.body["cpus"]}
-        return Evaluation(
-            found,
-            scores,
-            path,
-            compiled.files[artifact],
-            compiled.facts["metrics"],
-            compiled.facts["notes"],
-            facts,
-        )
-
-    def reference_scores(self) -> np.ndarray:
-        """Return the validation scores of the model as given, in float32 on this host."""
-        recipe = self._data_recipe("validation")
-
-        def build(out_dir: Path) -> dict[str, Any]:
-            scores = self.builder.run("reference", split="validation").arrays[0]
-            np.save(out_dir / "scores.npy", scores, allow_pickle=False)
-            return {}
-
-        entry = self.store.get_or_build("reference", recipe, build)
-        scores: np.ndarray = np.load(entry.path / "scores.npy", allow_pickle=False)
-        return scores
-
-    def _measure(self, compiled: Entry, candidate: Candidate, clock: StageClock) -> Any:
-        data = self._data("validation")
-        job = {
-            "kind": "benchmark",
-            "engine": candidate.engine,
-            "precision": candidate.precision,
-            "flags": dict(candidate.flags),
-            "compiled": str(compiled.path),
-            "artifact": compiled.facts["artifact"],
-            "inputs": [str(data.path / name) for name in data.facts["files"]],
-            "batch_size": self.batch_size,
-            "timing": dict(self.timing),
-            "meter": self.power.meter,
-        }
-        with clock.stage("benchmark"), self.device.quiet():
-            return self.device.run(job)
-
-    def _data(self, split: str) -> Entry:
-        def build(out_dir: Path) -> dict[str, Any]:
-            return self.builder.run("data", split=split, out_dir=str(out_dir)).body
-
-        return self.store.get_or_build("data", self._data_recipe(split), build)
-
-    def _data_recipe(self, split: str) -> dict[str, Any]:
-        tools = tool_versions("torch", "numpy")
-        return {"workload": self.workload.fingerprint, "split": split, "tools": tools}
 
     def _stage(
         self, clock: StageClock, stage: str, recipe: dict[str, Any], request: dict[str, Any]

@@ -2,8 +2,8 @@
 
 ::
 
-    request -> pin -> import the runtime -> reset peak memory -> load -> first inference
-            -> warm up -> time (meter running) -> throughput -> peak memory -> outputs -> answer
+    request -> pin -> import the runtime -> reset peak memory -> load -> first inference -> warm up
+            -> time (meter and watch running) -> throughput -> peak memory -> outputs -> answer
 
 Run as ``python -m evaluators.benchmark.worker``; it answers requests as `evaluators.service` says.
 """
@@ -13,40 +13,50 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from evaluators.benchmark import memory
 from evaluators.benchmark.accuracy import collect_outputs, take_batch
 from evaluators.benchmark.cpus import choose_cpus
+from evaluators.benchmark.disturbance import Watch
 from evaluators.benchmark.environment import read_environment
-from evaluators.benchmark.timing import TimingSettings, measure_latency, measure_throughput
+from evaluators.benchmark.timing import (
+    TimingSettings,
+    garbage_collection_held_off,
+    measure_latency,
+    measure_loop_overhead,
+    measure_throughput,
+    warm_up,
+)
 from evaluators.engines import load_engine
 from evaluators.engines.engine import Session
 from evaluators.framing import Message
 from evaluators.meters import load_meter
-from evaluators.meters.meter import EnergyReading
+from evaluators.meters.meter import Meter
 from evaluators.service import Answer, serve
 
 VARIED_INPUTS = 8
 """How many different batches the timed loop goes through."""
 IDLE_S = 0.5
+_MEMORY_QUERIES = 32
 
 
-class Energy(NamedTuple):
-    """What the timed loop took: CPU seconds always, joules where there is a meter."""
+class Timed(NamedTuple):
+    """What the timed loop saw: seconds per query, what it took, and what disturbed it."""
 
-    seconds: float
-    cpu_time_s: float
-    reading: Optional[EnergyReading]
-    idle_power_w: Optional[float]
+    samples_s: List[float]
+    energy: Dict[str, Any]
+    disturbance: Dict[str, Any]
 
 
 def handle(message: Message) -> Answer:
-    """Compile a model, or benchmark what was compiled."""
+    """Compile a model, benchmark what was compiled, or only look at its memory."""
     job = message.body
-    return compile_model(job) if job["kind"] == "compile" else benchmark(job)
+    return {"compile": compile_model, "benchmark": benchmark, "memory": private_memory}[
+        job["kind"]
+    ](job)
 
 
 def compile_model(job: Dict[str, Any]) -> Answer:
@@ -59,31 +69,64 @@ def compile_model(job: Dict[str, Any]) -> Answer:
 
 
 def benchmark(job: Dict[str, Any]) -> Answer:
-    """Measure one artifact; outputs of the whole split come back as arrays."""
-    engine = load_engine(job["engine"])
+    """Measure one artifact.
+
+    The arrays of the answer are the timed samples and those of the warm-up, in seconds, then the
+    outputs of each split in ``answer_splits``, as many as ``outputs_per_split`` says.
+    """
     environment = read_environment()  # before pinning: the estimate needs all of the device's CPUs
+    engine = load_engine(job["engine"])
     cpus = _pin(engine.thread_count(job["flags"]))
-    inputs = [np.load(path, allow_pickle=False) for path in job["inputs"]]
-    idle_power_w = _idle_power_w(job["meter"])
+    inputs = {split: _load_inputs(paths) for split, paths in job["inputs"].items()}
+    meter = _meter(job)
+    idle_power_w = None if meter is None else _idle_power_w(meter)
     version = engine.load_runtime()
     can_reset = memory.reset_peak()
     before_bytes = memory.peak_bytes()
-    compiled = Path(job["compiled"])
     started = time.perf_counter()
-    with engine.open(compiled, job["artifact"], job["precision"], job["flags"]) as session:
+    with _open(job) as session:
         load_s = time.perf_counter() - started
-        measured = _measure(session, inputs, job, idle_power_w)
-        outputs = collect_outputs(session, inputs, job["batch_size"])
-    peak = measured.pop("peak_bytes")
-    known = peak is not None and before_bytes is not None and can_reset
-    measured["peak_memory_bytes"] = max(0, peak - before_bytes) if known else None
-    measured.update(load_s=load_s, runtime_version=version, cpus=cpus, environment=environment)
-    return measured, outputs
+        timed_inputs = next(iter(inputs.values()))
+        body, samples = _measure(session, timed_inputs, job, Watch(cpus), meter)
+        outputs = [
+            collect_outputs(session, inputs[split], job["batch_size"])
+            for split in job["answer_splits"]
+        ]
+    body.update(
+        peak_memory_bytes=_peak_over(before_bytes, body.pop("peak_bytes")) if can_reset else None,
+        baseline_bytes=before_bytes,
+        idle_power_w=idle_power_w,
+        outputs_per_split=len(outputs[0]) if outputs else 0,
+        load_s=load_s,
+        runtime_version=version,
+        cpus=cpus,
+        environment=environment,
+    )
+    return body, [*samples, *(array for split in outputs for array in split)]
+
+
+def private_memory(job: Dict[str, Any]) -> Answer:
+    """Load and run one artifact untimed, and answer with the peak of its private memory."""
+    engine = load_engine(job["engine"])
+    inputs = _load_inputs(next(iter(job["inputs"].values())))
+    engine.load_runtime()
+    peak = memory.UssPeak()
+    before_bytes = peak.start()
+    with _open(job) as session:
+        batch = session.prepare(take_batch(inputs, 0, job["batch_size"]))
+        for _ in range(_MEMORY_QUERIES):
+            session.infer(batch)
+        peak_bytes = peak.stop()
+    return {"peak_memory_bytes": _peak_over(before_bytes, peak_bytes)}, []
 
 
 def _measure(
-    session: Session, inputs: List[np.ndarray], job: Dict[str, Any], idle_power_w: Optional[float]
-) -> Dict[str, Any]:
+    session: Session,
+    inputs: Sequence[np.ndarray],
+    job: Dict[str, Any],
+    watch: Watch,
+    meter: Optional[Meter],
+) -> Any:
     """Time the session. The peak leaves out the varied inputs, which are ours, not the model's."""
     settings = TimingSettings(**job["timing"])
     batch_size = job["batch_size"]
@@ -95,45 +138,64 @@ def _measure(
         for index in range(1, min(VARIED_INPUTS, max(1, len(inputs[0]) // batch_size)))
     ]
     batches = [first, *rest]
-    meter = _EnergyLoop(job["meter"])
-    samples = measure_latency(session, batches, settings)
-    energy = meter.stop(idle_power_w)
+    with garbage_collection_held_off():
+        warm = warm_up(session, batches, settings)
+        timed = _timed(session, batches, settings, watch, meter)
+        overhead_s = measure_loop_overhead()
     peak = memory.peak_bytes()
     if peak is not None and peak_after_first is not None:
         ours = len(rest) * sum(array[:batch_size].nbytes for array in inputs)
         peak = max(peak_after_first, peak - ours)
-    return {
-        "timed_s": samples.timed_s,
-        "warmup_s": samples.warmup_s,
-        "is_steady": samples.is_steady,
+    body = {
+        "is_steady": warm.is_steady,
         "throughput_per_s": measure_throughput(session, batches, settings.offline_s) * batch_size,
-        "energy": {
-            **energy._asdict(),
-            "reading": None if energy.reading is None else energy.reading._asdict(),
-        },
+        "energy": timed.energy,
+        "disturbance": timed.disturbance,
+        "loop_overhead_s": overhead_s,
         "peak_bytes": peak,
     }
+    return body, [np.array(timed.samples_s), np.array(warm.samples_s)]
 
 
-class _EnergyLoop:
-    """CPU time and, where there is a meter, joules from construction to `stop`."""
+def _timed(
+    session: Session,
+    batches: Sequence[Any],
+    settings: TimingSettings,
+    watch: Watch,
+    meter: Optional[Meter],
+) -> Timed:
+    """Run the timed loop with the meter around it, and the watch around both."""
+    watch.start()
+    if meter is not None:
+        meter.start()
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    samples = measure_latency(session, batches, settings)
+    seconds = time.perf_counter() - wall_s
+    cpu_time_s = time.process_time() - cpu_s
+    reading = None if meter is None else meter.stop()._asdict()
+    energy = {"seconds": seconds, "cpu_time_s": cpu_time_s, "reading": reading}
+    return Timed(samples, energy, watch.stop())
 
-    def __init__(self, meter_name: Optional[str]) -> None:
-        self._meter = None if meter_name is None else load_meter(meter_name)
-        self._cpu_s, self._wall_s = time.process_time(), time.perf_counter()
-        if self._meter is not None:
-            self._meter.start()
 
-    def stop(self, idle_power_w: Optional[float]) -> Energy:
-        reading = None if self._meter is None else self._meter.stop()
-        seconds = time.perf_counter() - self._wall_s
-        return Energy(seconds, time.process_time() - self._cpu_s, reading, idle_power_w)
+def _open(job: Dict[str, Any]) -> Session:
+    engine = load_engine(job["engine"])
+    return engine.open(Path(job["compiled"]), job["artifact"], job["precision"], job["flags"])
 
 
-def _idle_power_w(meter_name: Optional[str]) -> Optional[float]:
-    if meter_name is None:
-        return None
-    meter = load_meter(meter_name)
+def _load_inputs(paths: Sequence[str]) -> List[np.ndarray]:
+    return [np.load(path, allow_pickle=False) for path in paths]
+
+
+def _peak_over(before_bytes: Optional[int], peak_bytes: Optional[int]) -> Optional[int]:
+    known = before_bytes is not None and peak_bytes is not None
+    return max(0, peak_bytes - before_bytes) if known else None  # type: ignore[operator]
+
+
+def _meter(job: Dict[str, Any]) -> Optional[Meter]:
+    return None if job["meter"] is None else load_meter(job["meter"])
+
+
+def _idle_power_w(meter: Meter) -> float:
     meter.start()
     time.sleep(IDLE_S)
     return meter.stop().power_w

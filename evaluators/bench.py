@@ -1,0 +1,213 @@
+"""The last stage: one compiled artifact -> numbers, in a fresh process on the device.
+
+Never looked up, always done. A measurement that other work or throttling disturbed is repeated; if
+no attempt stays undisturbed, the least disturbed one is kept and flagged. Raw samples go into the
+store, so that any statistic can be taken of them later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluators.builder import Builder
+from evaluators.candidate import Candidate
+from evaluators.devices.local import LocalDevice
+from evaluators.framing import Message
+from evaluators.measurement import (
+    Figures,
+    PowerSource,
+    Quantity,
+    drop_quantity,
+    quantities_of,
+    score_quantity,
+)
+from evaluators.stage_clock import StageClock
+from evaluators.store import ArtifactStore, Entry, tool_versions
+from evaluators.workload_facts import WorkloadFacts
+
+VALIDATION, TEST = "validation", "test"
+ATTEMPTS = 3
+"""How often a disturbed measurement is tried in all."""
+_FACTS = (
+    "environment",
+    "disturbance",
+    "runtime_version",
+    "load_s",
+    "loop_overhead_s",
+    "is_steady",
+    "cpus",
+    "energy",
+    "idle_power_w",
+    "baseline_bytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A candidate with the file that would be shipped.
+
+    Attributes:
+        compiled: What the compile stage left.
+        facts: What earlier stages reported, plain data.
+    """
+
+    candidate: Candidate
+    compiled: Entry
+    facts: dict[str, Any]
+
+    @property
+    def artifact(self) -> Path:
+        """Path of the file to ship."""
+        return self.compiled.path / str(self.compiled.facts["artifact"])
+
+    @property
+    def artifact_sha256(self) -> str:
+        """SHA-256 of the file to ship."""
+        return self.compiled.files[self.artifact.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one fresh process saw of an artifact.
+
+    Attributes:
+        quantities: SI name -> number, intervals from inside this process alone; the metric under
+            its own name, how much worse it is than the float32 model's under ``<metric>_drop``, and
+            both with ``test_`` before them where the test split was asked for.
+        flags: What disturbed the measurement, in words; empty where nothing did.
+        facts: Environment, samples and what else the process reported, plain data.
+    """
+
+    quantities: dict[str, Quantity]
+    flags: list[str]
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Bench:
+    """The benchmark stage over one workload and device.
+
+    Attributes:
+        provenance: Engine -> what its numbers are called: ``measured``, or a stand-in.
+        timing: Fields of `evaluators.benchmark.timing.TimingSettings`.
+    """
+
+    workload: WorkloadFacts
+    builder: Builder
+    device: LocalDevice
+    store: ArtifactStore
+    power: PowerSource
+    batch_size: int
+    provenance: Mapping[str, str]
+    timing: Mapping[str, float]
+    _references: dict[str, Figures] = field(default_factory=dict)
+
+    def measure(
+        self, built: Built, clock: StageClock, splits: Sequence[str] = (VALIDATION,)
+    ) -> Measured:
+        """Measure an artifact and score what it answers for each split; none only times it.
+
+        Raises:
+            EvaluationFailure: With the stage it happened in.
+        """
+        answer = self._least_disturbed(built, clock, splits)
+        timed_s, warmup_s, *outputs = answer.arrays
+        provenance = self.provenance[built.candidate.engine]
+        size_bytes = built.artifact.stat().st_size
+        found = quantities_of(answer.body, timed_s, self.power, provenance, size_bytes)
+        count = answer.body["outputs_per_split"]
+        for position, split in enumerate(splits):
+            answers = outputs[position * count : (position + 1) * count]
+            with clock.stage("score"):
+                figures = self.builder.run("score", answers, split=split).arrays
+            found |= self._scores(figures, split, provenance)
+        facts = {name: answer.body[name] for name in _FACTS}
+        facts["samples"] = self._keep_samples(built, timed_s, warmup_s)
+        return Measured(found, list(answer.body["disturbance"]["reasons"]), facts)
+
+    def reference(self, split: str) -> Figures:
+        """Return the figures of the model as given, in float32 on this host."""
+        if split not in self._references:
+            self._references[split] = self._load_reference(split)
+        return self._references[split]
+
+    def _scores(self, figures: Figures, split: str, provenance: str) -> dict[str, Quantity]:
+        name = self.workload.metric if split == VALIDATION else f"{split}_{self.workload.metric}"
+        drop = drop_quantity(figures, self.reference(split), self.workload.direction, provenance)
+        return {name: score_quantity(figures, provenance), f"{name}_drop": drop}
+
+    def _least_disturbed(self, built: Built, clock: StageClock, splits: Sequence[str]) -> Message:
+        job = self._job(built, splits)
+        answers: list[Message] = []
+        with clock.stage("benchmark"), self.device.quiet():
+            while len(answers) < ATTEMPTS:
+                answers.append(self.device.run(job))
+                if not answers[-1].body["disturbance"]["reasons"]:
+                    break
+            best = min(answers, key=_disturbance)
+            best.body["memory_method"] = "VmHWM"
+            if best.body["peak_memory_bytes"] is None:
+                best.body.update(self.device.run({**job, "kind": "memory"}).body)
+                best.body["memory_method"] = "private memory (USS), polled in a separate pass,"
+        return best
+
+    def _job(self, built: Built, splits: Sequence[str]) -> dict[str, Any]:
+        candidate = built.candidate
+        inputs = {split: self._input_files(split) for split in dict.fromkeys((VALIDATION, *splits))}
+        return {
+            "kind": "benchmark",
+            "engine": candidate.engine,
+            "precision": candidate.precision,
+            "flags": dict(candidate.flags),
+            "compiled": str(built.compiled.path),
+            "artifact": built.artifact.name,
+            "inputs": inputs,
+            "answer_splits": list(splits),
+            "batch_size": self.batch_size,
+            "timing": dict(self.timing),
+            "meter": self.power.meter,
+        }
+
+    def _keep_samples(self, built: Built, timed_s: np.ndarray, warmup_s: np.ndarray) -> str:
+        """Put the raw samples into the store, and return the key they are found under."""
+        content = hashlib.sha256(timed_s.tobytes() + warmup_s.tobytes()).hexdigest()
+
+        def build(out_dir: Path) -> dict[str, Any]:
+            np.savez_compressed(out_dir / "samples.npz", timed_s=timed_s, warmup_s=warmup_s)
+            return {"artifact_sha256": built.artifact_sha256}
+
+        recipe = {"artifact": built.artifact_sha256, "content": content}
+        return self.store.get_or_build("samples", recipe, build).key
+
+    def _load_reference(self, split: str) -> Figures:
+        def build(out_dir: Path) -> dict[str, Any]:
+            figures = self.builder.run("reference", split=split).arrays
+            for position, array in enumerate(figures):
+                np.save(out_dir / f"{position}.npy", array, allow_pickle=False)
+            return {"figures": len(figures)}
+
+        entry = self.store.get_or_build("reference", self._data_recipe(split), build)
+        files = [entry.path / f"{position}.npy" for position in range(entry.facts["figures"])]
+        return [np.load(file, allow_pickle=False) for file in files]
+
+    def _input_files(self, split: str) -> list[str]:
+        def build(out_dir: Path) -> dict[str, Any]:
+            return self.builder.run("data", split=split, out_dir=str(out_dir)).body
+
+        entry = self.store.get_or_build("data", self._data_recipe(split), build)
+        return [str(entry.path / name) for name in entry.facts["files"]]
+
+    def _data_recipe(self, split: str) -> dict[str, Any]:
+        tools = tool_versions("torch", "numpy")
+        return {"workload": self.workload.fingerprint, "split": split, "tools": tools}
+
+
+def _disturbance(answer: Message) -> tuple[int, float]:
+    found = answer.body["disturbance"]
+    return len(found["reasons"]), found["foreign_cpu_share"] or 0.0

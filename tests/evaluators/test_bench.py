@@ -1,0 +1,152 @@
+"""The benchmark stage over a scripted device: repeats, flags, what is kept of an answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluators.bench import ATTEMPTS, TEST, VALIDATION, Bench, Built
+from evaluators.candidate import Candidate
+from evaluators.child_process import Limits
+from evaluators.devices.local import LocalDevice
+from evaluators.framing import Message
+from evaluators.measurement import PowerSource
+from evaluators.stage_clock import StageClock
+from evaluators.store import ArtifactStore
+from evaluators.workload_facts import WorkloadFacts
+
+TARGETS = {VALIDATION: np.arange(100) % 4, TEST: np.arange(80) % 4}
+
+
+def answer(reasons=(), share=0.0, value_s=0.001, **changes):
+    body = {
+        "throughput_per_s": 500.0,
+        "peak_memory_bytes": 1000,
+        "baseline_bytes": 5000,
+        "idle_power_w": None,
+        "energy": {"seconds": 2.0, "cpu_time_s": 1.0, "reading": None},
+        "environment": {"cpu_count": 2},
+        "disturbance": {"reasons": list(reasons), "foreign_cpu_share": share},
+        "runtime_version": "1.0",
+        "load_s": 0.1,
+        "loop_overhead_s": 1e-7,
+        "is_steady": True,
+        "cpus": [1],
+    }
+    return {**body, "value_s": value_s, **changes}
+
+
+class ScriptedDevice(LocalDevice):
+    """Answers benchmark jobs from a list; of four classes the first is always wrong."""
+
+    def __init__(self, *answers):
+        super().__init__("here", Limits(60.0, 2**30))
+        self.answers, self.jobs = list(answers), []
+
+    def run(self, job):
+        self.jobs.append(job)
+        if job["kind"] == "memory":
+            return Message({"peak_memory_bytes": 777}, [])
+        body = dict(self.answers.pop(0))
+        samples = [np.full(700, body.pop("value_s")), np.full(20, 0.002)]
+        outputs = [np.maximum(TARGETS[split], 1) for split in job["answer_splits"]]
+        return Message({**body, "outputs_per_split": 1}, [*samples, *outputs])
+
+
+class ScriptedBuilder:
+    """What the build worker would say of a workload whose model is always right."""
+
+    def run(self, kind, arrays=(), *, split, out_dir=None):
+        if kind == "data":
+            return Message({"files": ["0.npy"], "samples": len(TARGETS[split])}, [])
+        answers = TARGETS[split] if kind == "reference" else arrays[0]
+        return Message({}, [(answers == TARGETS[split]).astype(float)])
+
+
+@pytest.fixture
+def measure(tmp_path):
+    """Return a function that measures with scripted answers; it returns all that took part."""
+
+    def run(*answers, splits=(VALIDATION,), provenance="measured"):
+        store = ArtifactStore(tmp_path / "store")
+        device = ScriptedDevice(*answers)
+        facts = WorkloadFacts("abc", "accuracy", "maximize", {}, True, ())
+        entry = store.get_or_build("compile", {"model": "x"}, _compiled)
+        bench = Bench(
+            facts, ScriptedBuilder(), device, store, PowerSource(None, None), 1,
+            {"fake": provenance}, {"min_queries": 64},
+        )  # fmt: skip
+        built = Built(Candidate("fake", "int8"), entry, {})
+        clock = StageClock(lambda _stage: None)
+        return bench.measure(built, clock, splits), device, store
+
+    return run
+
+
+def _compiled(out_dir):
+    (out_dir / "model.bin").write_bytes(b"weights")
+    return {"artifact": "model.bin", "metrics": {}, "notes": []}
+
+
+def test_an_undisturbed_measurement_is_taken_once_and_not_flagged(measure):
+    found, device, _ = measure(answer())
+    assert found.flags == []
+    assert len(device.jobs) == 1
+    assert found.quantities["latency_p90_s"].value == pytest.approx(0.001)
+    assert found.quantities["model_size_bytes"].value == len(b"weights")
+
+
+def test_a_disturbed_measurement_is_repeated_until_one_is_not(measure):
+    found, device, _ = measure(answer(["other work took 23 %"], 0.23, 0.002), answer())
+    assert found.flags == []
+    assert len(device.jobs) == 2
+    assert found.quantities["latency_p90_s"].value == pytest.approx(0.001)
+
+
+def test_where_none_is_undisturbed_the_least_disturbed_is_kept_and_flagged(measure):
+    shares = (0.3, 0.1, 0.2)
+    found, device, _ = measure(*(answer([f"{s} foreign"], s, s) for s in shares))
+    assert len(device.jobs) == ATTEMPTS == 3
+    assert found.flags == ["0.1 foreign"]
+    assert found.quantities["latency_p90_s"].value == pytest.approx(0.1)
+
+
+def test_fewer_reasons_outweigh_a_smaller_share(measure):
+    two = answer(["foreign", "throttled"], 0.06, 0.005)
+    found, _, _ = measure(two, answer(["foreign"], 0.5, 0.004), two)
+    assert found.flags == ["foreign"]
+
+
+def test_memory_is_polled_apart_where_the_kernel_has_no_high_water_mark(measure):
+    found, device, _ = measure(answer(peak_memory_bytes=None))
+    assert [job["kind"] for job in device.jobs] == ["benchmark", "memory"]
+    memory = found.quantities["peak_memory_bytes"]
+    assert memory.value == 777
+    assert memory.method.startswith("private memory (USS)")
+
+
+def test_each_split_is_scored_and_compared_sample_by_sample(measure):
+    found, device, _ = measure(answer(), splits=(VALIDATION, TEST), provenance="measured: on X")
+    assert device.jobs[0]["answer_splits"] == [VALIDATION, TEST]
+    assert list(device.jobs[0]["inputs"]) == [VALIDATION, TEST]
+    for prefix, count in (("", 100), ("test_", 80)):
+        score = found.quantities[f"{prefix}accuracy"]
+        drop = found.quantities[f"{prefix}accuracy_drop"]
+        assert (score.value, score.n, score.provenance) == (0.75, count, "measured: on X")
+        assert (drop.value, drop.n) == (0.25, count)
+        assert drop.low < 0.25 < drop.high
+
+
+def test_without_splits_it_is_only_timed(measure):
+    found, device, _ = measure(answer(), splits=())
+    assert device.jobs[0]["answer_splits"] == []
+    assert list(device.jobs[0]["inputs"]) == [VALIDATION]
+    assert not any("accuracy" in name for name in found.quantities)
+
+
+def test_raw_samples_are_kept_whole(measure):
+    found, _, store = measure(answer())
+    key = found.facts["samples"]
+    kept = np.load(store.root / "samples" / key[:2] / key / "samples.npz", allow_pickle=False)
+    assert kept["timed_s"].tolist() == [0.001] * 700
+    assert kept["warmup_s"].tolist() == [0.002] * 20
