@@ -10,7 +10,7 @@ from reports.tables import front_csv, trials_csv
 from search.events import Event, Observer
 from search.records import Run
 from search.run_directory import RunDirectory
-from search.study import RunOptions, run_search
+from search.study import RunOptions, confirm_front, run_search, space_of_run
 from spaces.load import load_space
 
 
@@ -38,6 +38,20 @@ def run(
     loaded = load_space(Path(space), overrides)
     directory = RunDirectory(Path(run_dir) if run_dir else default_run_dir(loaded.name))
     found = run_search(loaded, directory, options or RunOptions(), observe or _ignore)
+    write_outputs(found, directory)
+    return found
+
+
+def confirm(run_dir: str | Path, *, observe: Observer | None = None) -> Run:
+    """Measure the front of a run again in fresh processes, and write its report.
+
+    Raises:
+        UsageError: If there is no run in this folder, or nothing on its front.
+        RunError: If the device or the storage gives out.
+    """
+    directory = RunDirectory(Path(run_dir))
+    space = space_of_run(directory)
+    found = confirm_front(space, directory, RunOptions(), observe or _ignore)
     write_outputs(found, directory)
     return found
 

@@ -10,6 +10,8 @@ from statistics import median
 
 from search.errors import UsageError
 
+LARGEST_RESERVE = 0.4
+
 
 @dataclass(slots=True)
 class Budget:
@@ -52,13 +54,21 @@ class Budget:
         by_trials = max(0, self.trials - finished) * median(self._durations_s)
         return by_trials if left is None else min(left, by_trials)
 
-    def allows(self, finished: int) -> bool:
-        """Say whether one more trial fits: in number, and by its usual length in time."""
+    def allows(self, finished: int, reserve_s: float = 0.0) -> bool:
+        """Say whether one more trial fits: in number, and by its usual length in time.
+
+        Args:
+            finished: Trials that are done.
+            reserve_s: Seconds to keep back for what comes after the last trial; never more than
+                `LARGEST_RESERVE` of the session.
+        """
         if self.should_stop() or finished >= self.trials:
             return False
         left = self.time_left_s()
+        if left is None or self.timeout_s is None:
+            return True
         usual_s = median(self._durations_s) if self._durations_s else 0.0
-        return left is None or left > usual_s
+        return left - min(reserve_s, LARGEST_RESERVE * self.timeout_s) > usual_s
 
 
 def seconds_until(clock_time: str, now: datetime) -> float:

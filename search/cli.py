@@ -98,6 +98,20 @@ def run(
 
 
 @app.command()
+def confirm(
+    run_dir: RunOption,
+    plain: Annotated[bool, typer.Option("--plain", help="One line an event, no display.")] = False,
+) -> None:
+    """Measure the front again in fresh processes, and publish the confirmed numbers."""
+    from search.run_directory import RunDirectory
+    from search.session import Session
+    from search.study import space_of_run
+
+    space = space_of_run(RunDirectory(run_dir))
+    raise typer.Exit(Session(space, run_dir, plain=plain).confirm())
+
+
+@app.command()
 def front(
     run_dir: RunOption,
     output: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,

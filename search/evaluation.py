@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
+from evaluators.bench import VALIDATION, Bench, Built, Measured
 from evaluators.builder import Builder, WorkloadSource
 from evaluators.candidate import Candidate
 from evaluators.failures import DeviceLost, EvaluationFailure
-from evaluators.pipeline import Evaluation, Pipeline, StageClock, WorkloadFacts
+from evaluators.pipeline import Pipeline
+from evaluators.spread import ProcessSpread, learn, median_of, with_prediction
+from evaluators.stage_clock import StageClock
 from evaluators.store import ArtifactStore, default_root
+from evaluators.workload_facts import WorkloadFacts
 from search.errors import UsageError
 from search.events import Observer, StageStarted, Waiting
 from search.plan import Plan
@@ -19,6 +25,10 @@ from spaces.objectives import Objective
 from spaces.schema import Space
 
 DEVICE_RETRIES = 2
+BASELINE_PROCESSES = 3
+"""The baseline is what everything is compared with, and the first to say how processes differ."""
+
+_T = TypeVar("_T")
 
 
 def make_builder(space: Space, observe: Observer) -> Builder:
@@ -45,84 +55,159 @@ def describe_workload(builder: Builder, observe: Observer) -> WorkloadFacts:
     return WorkloadFacts(**{**body, "modules": tuple(body["modules"])})
 
 
-def make_pipeline(plan: Plan, builder: Builder, seed: int) -> Pipeline:
-    """Return the stages for one plan."""
-    return Pipeline(
-        workload=plan.workload,
-        builder=builder,
-        device=plan.target.device,
-        store=ArtifactStore(default_root() / "store"),
-        power=plan.target.power,
-        batch_size=plan.space.batch_size,
-        seed=seed,
-        provenance=plan.target.provenance,
-        timing=plan.timing,
+def make_evaluator(plan: Plan, builder: Builder, seed: int, observe: Observer) -> Evaluator:
+    """Return what turns candidates of a plan into records."""
+    store = ArtifactStore(default_root() / "store")
+    target = plan.target
+    pipeline = Pipeline(
+        plan.workload,
+        builder,
+        target.device,
+        store,
+        plan.space.batch_size,
+        seed,
+        target.provenance,
     )
+    bench = Bench(
+        plan.workload,
+        builder,
+        target.device,
+        store,
+        target.power,
+        plan.space.batch_size,
+        target.provenance,
+        plan.timing,
+    )
+    return Evaluator(pipeline, bench, plan.objectives, observe)
 
 
-def reference_metric(pipeline: Pipeline) -> float:
-    """Return the metric of the model as given, in float32 on this host.
-
-    Raises:
-        UsageError: If the workload can't be scored.
-    """
-    try:
-        return float(pipeline.reference_scores().mean())
-    except EvaluationFailure as failure:
-        raise UsageError(f"workload: {failure.reason}") from failure
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Evaluator:
     """Turns candidates into records.
 
     Attributes:
         objectives: What must have a value in the end.
+        spreads: What repeats have taught so far of the difference between processes.
     """
 
     pipeline: Pipeline
+    bench: Bench
     objectives: tuple[Objective, ...]
     observe: Observer
+    spreads: dict[str, ProcessSpread] = field(default_factory=dict)
+
+    def reference_metric(self) -> float:
+        """Return the metric of the model as given, in float32 on this host.
+
+        Raises:
+            UsageError: If the workload can't be scored.
+        """
+        try:
+            return float(self.bench.reference(VALIDATION)[0].mean())
+        except EvaluationFailure as failure:
+            raise UsageError(f"workload: {failure.reason}") from failure
 
     def evaluate(self, candidate: Candidate, label: str) -> TrialRecord:
-        """Build and measure; a device that goes away is tried again, then given up."""
+        """Build and measure once; a device that goes away is tried again, then given up."""
+        return self._recorded(candidate, label, self._measure_once)
 
-        def started(stage: str) -> None:
-            self.observe(StageStarted(label, stage, is_timed=stage == "benchmark"))
+    def evaluate_baseline(self, candidate: Candidate) -> TrialRecord:
+        """Build and measure in several fresh processes, and learn how they differ."""
+        return self._recorded(candidate, "baseline", self._measure_baseline)
 
-        clock = StageClock(started)
-        for attempt in range(DEVICE_RETRIES + 1):
-            try:
-                evaluation = self.pipeline.evaluate(candidate, clock)
-            except DeviceLost as failure:
-                if attempt == DEVICE_RETRIES:
-                    return _failed(candidate, failure, clock)
-            except EvaluationFailure as failure:
-                return _failed(candidate, failure, clock)
-            else:
-                return self._measured(candidate, evaluation, clock)
-        raise AssertionError("the last attempt returns")
+    def build(self, candidate: Candidate, label: str) -> Built:
+        """Return what would be shipped of a candidate, which the store usually has.
 
-    def _measured(
-        self, candidate: Candidate, evaluation: Evaluation, clock: StageClock
+        Raises:
+            EvaluationFailure: If it can't be built.
+        """
+        return _retried(lambda: self.pipeline.build(candidate, self._clock(label)))
+
+    def measure_again(self, built: Built, label: str, splits: Sequence[str] = ()) -> Measured:
+        """Measure in one more fresh process; without splits it is only timed.
+
+        Raises:
+            EvaluationFailure: If it can't be measured any more.
+        """
+        return _retried(lambda: self.bench.measure(built, self._clock(label), splits))
+
+    def record_of(
+        self, built: Built, repeats: Sequence[Measured], clock: StageClock
     ) -> TrialRecord:
+        """Return one record of an artifact that was measured in one or more fresh processes."""
+        numbers = median_of([measured.quantities for measured in repeats])
+        flags = dict.fromkeys(flag for measured in repeats for flag in measured.flags)
         record = TrialRecord(
-            dict(candidate.params()),
-            quantities=evaluation.quantities,
-            artifact=str(evaluation.artifact),
-            artifact_sha256=evaluation.artifact_sha256,
-            engine_metrics=evaluation.engine_metrics,
-            notes=evaluation.notes,
-            facts=evaluation.facts,
+            dict(built.candidate.params()),
+            quantities=with_prediction(numbers, self.spreads, len(repeats)),
+            artifact=str(built.artifact),
+            artifact_sha256=built.artifact_sha256,
+            engine_metrics=built.compiled.facts["metrics"],
+            notes=built.compiled.facts["notes"],
+            flags=list(flags),
+            facts={**built.facts, **repeats[0].facts},
             stage_seconds=clock.seconds,
             found_stages=clock.found,
         )
-        for objective in self.objectives:
-            if record.shown(objective) is None:
-                why = record.quantities[objective.si_name].provenance
-                failure = Failure("rejected", f"{objective.name} is {why}", "benchmark")
-                return replace(record, failure=failure)
-        return record
+        return _complete(record, self.objectives)
+
+    def _recorded(
+        self,
+        candidate: Candidate,
+        label: str,
+        measure: Callable[[Built, StageClock], list[Measured]],
+    ) -> TrialRecord:
+        clock = self._clock(label)
+
+        def work() -> TrialRecord:
+            built = self.pipeline.build(candidate, clock)
+            return self.record_of(built, measure(built, clock), clock)
+
+        try:
+            return _retried(work)
+        except EvaluationFailure as failure:
+            return _failed(candidate, failure, clock)
+
+    def _measure_once(self, built: Built, clock: StageClock) -> list[Measured]:
+        return [self.bench.measure(built, clock)]
+
+    def _measure_baseline(self, built: Built, clock: StageClock) -> list[Measured]:
+        first = self.bench.measure(built, clock)
+        more = [self.bench.measure(built, clock, ()) for _ in range(BASELINE_PROCESSES - 1)]
+        repeats = [first, *more]
+        self.learn(repeats)
+        return repeats
+
+    def learn(self, repeats: Sequence[Measured]) -> None:
+        """Learn from an artifact's repeats; what was disturbed says nothing of quiet ones."""
+        quiet = [measured.quantities for measured in repeats if not measured.flags]
+        self.spreads = learn(self.spreads, quiet)
+
+    def _clock(self, label: str) -> StageClock:
+        def started(stage: str) -> None:
+            self.observe(StageStarted(label, stage, is_timed=stage == "benchmark"))
+
+        return StageClock(started)
+
+
+def _retried(work: Callable[[], _T]) -> _T:
+    """Try again where the device went away; the last time it may."""
+    for _ in range(DEVICE_RETRIES):
+        try:
+            return work()
+        except DeviceLost:
+            continue
+    return work()
+
+
+def _complete(record: TrialRecord, objectives: tuple[Objective, ...]) -> TrialRecord:
+    """Return the record, failed if an objective has no value."""
+    for objective in objectives:
+        if record.shown(objective) is None:
+            why = record.quantities[objective.si_name].provenance
+            failure = Failure("rejected", f"{objective.name} is {why}", "benchmark")
+            return replace(record, failure=failure)
+    return record
 
 
 def _failed(candidate: Candidate, failure: EvaluationFailure, clock: StageClock) -> TrialRecord:

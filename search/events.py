@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from search.drift import CanaryReading
 from search.records import NumberedRecord, Run, TrialRecord
 
 
@@ -56,5 +57,39 @@ class TrialFinished:
     left_s: float | None
 
 
-Event = Notice | StageStarted | Waiting | BaselineMeasured | TrialStarted | TrialFinished
+@dataclass(frozen=True, slots=True)
+class CanaryRead:
+    """The baseline was timed again; ``reading`` says how much the machine has changed."""
+
+    reading: CanaryReading
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationStarted:
+    """The front is measured again, so many points in so many rounds, the baseline with it."""
+
+    points: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrontConfirmed:
+    """The confirmed front; ``before`` is the run as the search left it."""
+
+    run: Run
+    before: Run
+    lost: dict[int, str]
+
+
+Event = (
+    Notice
+    | StageStarted
+    | Waiting
+    | BaselineMeasured
+    | TrialStarted
+    | TrialFinished
+    | CanaryRead
+    | ConfirmationStarted
+    | FrontConfirmed
+)
 Observer = Callable[[Event], None]

@@ -19,7 +19,8 @@ import optuna
 from optuna.trial import TrialState
 
 from evaluators.measurement import Quantity
-from search.records import RECORD, Bounds, TrialRecord
+from search.records import Bounds, TrialRecord
+from search.study_attributes import RECORD
 from spaces.constraints import Constraint
 from spaces.objectives import Objective
 

@@ -2,14 +2,12 @@
 
 Example:
     With objectives (p90 ms down, accuracy up) and points A (1.0, 0.90), B (2.0, 0.95) and
-    C (2.01, 0.94), the front is A and B; C equals B in latency at a resolution of 2 % and is less
-    accurate.
+    C (2.01, 0.95), the front is A and B; C equals B at a resolution of 2 % and is tied with it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import moocore
 import numpy as np
@@ -19,24 +17,38 @@ from search.records import NumberedRecord, Run, TrialRecord
 from spaces.objectives import Objective
 
 ACCURACY_DROP_AT_REFERENCE = 0.10
+_SMALLEST = 1e-6
+"""A cost of 0, such as memory within what was resident already, has no logarithm."""
 
 
 def pareto_front(run: Run) -> list[NumberedRecord]:
     """Return the feasible trials that no other dominates, best in the first objective first.
 
     Values are rounded to each objective's resolution, so that noise doesn't fill the front. Of
-    trials that are equal after rounding, the best in the first objective's true value stays.
+    trials that are equal after rounding, the best in the first objective's true value stays; `ties`
+    names the others. Once a run is confirmed, only what was confirmed can be a member.
     """
-    objectives = run.facts.objectives
-    trials = [trial for trial in run.trials if trial.record.is_feasible]
-    trials.sort(key=lambda trial: _cost(trial.record, objectives[0]))
+    trials, costs = _rounded(run)
     if not trials:
         return []
-    costs = np.array([[_rounded_cost(t.record, o) for o in objectives] for t in trials])
     first_of_its_kind = np.zeros(len(trials), dtype=bool)
     first_of_its_kind[np.unique(costs, axis=0, return_index=True)[1]] = True
     keep = moocore.is_nondominated(costs, keep_weakly=True) & first_of_its_kind
     return [trial for trial, kept in zip(trials, keep, strict=True) if kept]
+
+
+def ties(run: Run) -> dict[int, tuple[int, ...]]:
+    """Return, for each member of the front, the trials that equal it after rounding."""
+    trials, costs = _rounded(run)
+    members = {trial.number for trial in pareto_front(run)}
+    alike: dict[bytes, list[int]] = {}
+    for trial, cost in zip(trials, costs, strict=True):
+        alike.setdefault(cost.tobytes(), []).append(trial.number)
+    return {
+        group[0]: tuple(group[1:])
+        for group in alike.values()
+        if group[0] in members and len(group) > 1
+    }
 
 
 def hypervolume(run: Run) -> float | None:
@@ -51,21 +63,30 @@ def hypervolume(run: Run) -> float | None:
     reference = np.array(
         [ACCURACY_DROP_AT_REFERENCE if o == run.facts.metric else 0.0 for o in axes]
     )
-    points = [
-        [
-            _relative_cost(trial.record, run.baseline, o, is_metric=o == run.facts.metric)
-            for o in axes
-        ]
-        for trial in run.trials
-        if trial.record.is_feasible
-    ]
-    inside = [point for point in points if all(np.array(point) < reference)]
+    before = log_costs(run.baseline, run)
+    points = [log_costs(t.record, run) - before for t in run.trials if t.record.is_feasible]
+    inside = [point for point in points if all(point < reference)]
     return float(moocore.hypervolume(np.array(inside), ref=reference)) if inside else 0.0
 
 
-def front_matrix(front: Sequence[NumberedRecord], objectives: Sequence[Objective]) -> NDArray:
-    """Return shown values of shape (n_points, n_objectives)."""
-    return np.array([[t.record.shown(o) for o in objectives] for t in front], dtype=float)
+def log_costs(record: TrialRecord, run: Run) -> NDArray[np.float64]:
+    """Return what is to be small, of shape (n_objectives,): logarithms, the metric as it is."""
+    return np.array(
+        [_log_cost(_cost(record, o), is_metric=o == run.facts.metric) for o in run.facts.objectives]
+    )
+
+
+def _rounded(run: Run) -> tuple[list[NumberedRecord], NDArray[np.float64]]:
+    """Return what may be a member, best in the first objective first, with its rounded costs."""
+    objectives = run.facts.objectives
+    trials = [
+        trial
+        for trial in run.trials
+        if trial.record.is_feasible and (trial.record.is_confirmed or not run.is_confirmed)
+    ]
+    trials.sort(key=lambda trial: _cost(trial.record, objectives[0]))
+    costs = np.array([[_rounded_cost(t.record, o) for o in objectives] for t in trials])
+    return trials, costs
 
 
 def _cost(record: TrialRecord, objective: Objective) -> float:
@@ -82,10 +103,7 @@ def _rounded_cost(record: TrialRecord, objective: Objective) -> float:
     return math.copysign(math.exp(round(math.log(abs(cost)) / step) * step), cost)
 
 
-def _relative_cost(
-    record: TrialRecord, baseline: TrialRecord, objective: Objective, *, is_metric: bool
-) -> float:
-    cost, before = _cost(record, objective), _cost(baseline, objective)
-    if is_metric or cost * before <= 0:
-        return cost - before
-    return math.copysign(1.0, cost) * math.log(cost / before)
+def _log_cost(cost: float, *, is_metric: bool) -> float:
+    if is_metric:
+        return cost
+    return math.copysign(1.0, cost) * math.log(max(abs(cost), _SMALLEST))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from evaluators.candidate import Candidate
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
-from evaluators.pipeline import WorkloadFacts
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
 from evaluators.statistics import fewest_queries
+from evaluators.workload_facts import WorkloadFacts
 from search.errors import UsageError
 from search.parameters import EngineSpace, ParameterSpace, quantizer_settings
 from search.target import Target
@@ -52,10 +52,13 @@ class Plan:
 
     @property
     def timing(self) -> dict[str, float]:
-        """Return how long to measure: a p99 needs more queries than a p90."""
+        """Return how long to measure; a p99 needs more queries than a p90."""
         named = {o.name for o in self.objectives} | {o.name for o in self.constraints}
         percentile = 0.99 if "latency_p99_ms" in named else 0.90
-        return {"min_queries": fewest_queries(percentile)}
+        return {
+            "min_queries": fewest_queries(percentile),
+            "min_duration_s": self.space.measuring.duration_s,
+        }
 
 
 def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:

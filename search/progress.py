@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import singledispatch
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,10 @@ from rich.text import Text
 from reports.tables import front_table
 from search.events import (
     BaselineMeasured,
+    CanaryRead,
+    ConfirmationStarted,
     Event,
+    FrontConfirmed,
     Notice,
     StageStarted,
     TrialFinished,
@@ -86,6 +90,12 @@ class LiveProgress:
             self._run = event.run
             left = "" if event.left_s is None else f", about {_duration(event.left_s)} left"
             self._head = f"{event.finished} of {event.wanted} trials{left}"
+        elif isinstance(event, ConfirmationStarted):
+            self._head = describe_event(event) or ""
+        elif isinstance(event, FrontConfirmed):
+            self._run = event.run
+        elif isinstance(event, CanaryRead) and event.reading.has_drifted:
+            self._console.print(f"[yellow]![/] {escape(_canary_line(event))}")
         self._live.update(self._screen(), refresh=True)
 
     def _screen(self) -> RenderableType:
@@ -98,17 +108,53 @@ class LiveProgress:
         return Group(line, front_table(self._run, show_all=False), Text(below))
 
 
-def describe_event(event: Event) -> str | None:
+@singledispatch
+def describe_event(_event: Event) -> str | None:
     """Return one line for an event, or None for one that isn't worth a line."""
-    if isinstance(event, Notice):
-        return f"! {event.text}"
-    if isinstance(event, StageStarted) and event.trial in ("workload", "baseline"):
-        return f"{event.trial}: {event.stage}"
-    if isinstance(event, BaselineMeasured):
-        return f"baseline {_outcome(event.record, event.run.facts.objectives)}"
-    if isinstance(event, TrialFinished):
-        return _finished_line(event)
     return None
+
+
+@describe_event.register
+def _notice_line(event: Notice) -> str:
+    return f"! {event.text}"
+
+
+@describe_event.register
+def _stage_line(event: StageStarted) -> str | None:
+    is_slow_start = event.trial in ("workload", "baseline")
+    return f"{event.trial}: {event.stage}" if is_slow_start else None
+
+
+@describe_event.register
+def _baseline_line(event: BaselineMeasured) -> str:
+    return f"baseline {_outcome(event.record, event.run.facts.objectives)}"
+
+
+@describe_event.register
+def _canary_line(event: CanaryRead) -> str:
+    reading = event.reading
+    line = f"canary: the baseline takes {reading.ratio:.3f} of its time at the beginning"
+    if not reading.has_drifted:
+        return line
+    return f"{line}: the machine has drifted, so what was measured since the last reading is marked"
+
+
+@describe_event.register
+def _confirmation_line(event: ConfirmationStarted) -> str:
+    return (
+        f"confirming the front: {event.points} points and the baseline, measured again in "
+        f"{event.rounds} fresh processes each"
+    )
+
+
+@describe_event.register
+def _confirmed_line(event: FrontConfirmed) -> str:
+    before = {trial.number for trial in pareto_front(event.before)}
+    after = {trial.number for trial in pareto_front(event.run)}
+    line = f"confirmed: {len(after)} on the front, {len(before & after)} of them as before"
+    for number, why in event.lost.items():
+        line += f"; trial {number} couldn't be measured again ({why})"
+    return line
 
 
 def log_event(logger: logging.Logger, event: Event) -> None:
@@ -121,6 +167,7 @@ def log_event(logger: logging.Logger, event: Event) -> None:
         logger.info("%s", line)
 
 
+@describe_event.register
 def _finished_line(event: TrialFinished) -> str:
     record = event.trial.record
     params = " ".join(f"{name}={_short(value)}" for name, value in record.params.items())

@@ -1,8 +1,4 @@
-"""What is kept of every trial, and how a run is read back from its storage.
-
-A record is plain JSON in one user attribute of an Optuna trial, so a storage alone is enough to
-show a run: no space file, no workload and no engine is needed.
-"""
+"""What is kept of every trial and of a run as a whole; `search.study_attributes` says where."""
 
 from __future__ import annotations
 
@@ -10,19 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
-
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
+from search.drift import CanaryReading
 from spaces.objectives import Objective
 
 Bounds = tuple[float | None, float | None]
 
-RECORD = "record"
-RUN = "run"
-BASELINE = "baseline"
-SCHEMA_VERSION = 1
 INTERRUPTED = "interrupted"
 
 
@@ -41,6 +31,19 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """How a candidate was measured again at the end, and what the search had seen before.
+
+    Attributes:
+        rounds: Fresh processes that the confirmed values are the medians of.
+        searched: SI name -> value before.
+    """
+
+    rounds: int
+    searched: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One trial, or the baseline.
 
@@ -49,6 +52,8 @@ class TrialRecord:
         quantities: SI name -> number; empty where the trial failed.
         violations: Constraint -> relative overshoot; positive where broken.
         failure: None where everything was measured.
+        flags: What disturbed the measurement, in words.
+        confirmation: None for what was measured during the search alone.
         artifact: Path of the deployable file.
         stage_seconds: Stage -> wall seconds.
         found_stages: Stages that came from the store.
@@ -60,6 +65,8 @@ class TrialRecord:
     quantities: dict[str, Quantity] = field(default_factory=dict)
     violations: dict[str, float] = field(default_factory=dict)
     failure: Failure | None = None
+    flags: list[str] = field(default_factory=list)
+    confirmation: Confirmation | None = None
     artifact: str | None = None
     artifact_sha256: str | None = None
     engine_metrics: dict[str, float] = field(default_factory=dict)
@@ -74,6 +81,19 @@ class TrialRecord:
     def is_feasible(self) -> bool:
         """Say whether everything was measured and no constraint is broken."""
         return self.failure is None and all(over <= 0 for over in self.violations.values())
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Say whether it was measured again in several fresh processes."""
+        return self.confirmation is not None
+
+    def moved(self, objective: Objective) -> float | None:
+        """Return an objective's confirmed value over what the search saw, or None."""
+        if self.confirmation is None:
+            return None
+        before = self.confirmation.searched.get(objective.si_name)
+        after = self.quantities[objective.si_name].value
+        return after / before if before and after is not None else None
 
     @property
     def engine(self) -> str:
@@ -96,7 +116,13 @@ class TrialRecord:
         """Rebuild a record from `to_json`."""
         quantities = {n: Quantity.from_json(q) for n, q in data["quantities"].items()}
         failure = None if data["failure"] is None else Failure(**data["failure"])
-        return cls(**{**data, "quantities": quantities, "failure": failure})
+        kept = data.get("confirmation")
+        changed = {
+            "quantities": quantities,
+            "failure": failure,
+            "confirmation": None if kept is None else Confirmation(**kept),
+        }
+        return cls(**{**data, **changed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +144,8 @@ class RunFacts:
         machine: What was really measured on.
         reference_metric: The metric of the float32 model on the host, or None where it has none.
         notices: What a reader must know first: stand-ins, estimates.
+        space_path: Where the space file lies, absolute.
+        overrides: What ``--set`` changed in it.
         bounds: Constrained objective -> lower and upper bound in the unit people see, with ratios
             and drops resolved; None where there is none.
     """
@@ -133,6 +161,8 @@ class RunFacts:
     reference_metric: float | None
     notices: tuple[str, ...]
     bounds: Mapping[str, Bounds]
+    space_path: str = ""
+    overrides: tuple[str, ...] = ()
 
     @property
     def constraints(self) -> tuple[str, ...]:
@@ -156,6 +186,7 @@ class RunFacts:
             "objectives": tuple(Objective(**o) for o in data["objectives"]),
             "metric": Objective(**data["metric"]),
             "notices": tuple(data["notices"]),
+            "overrides": tuple(data["overrides"]),
             "bounds": {name: tuple(pair) for name, pair in data["bounds"].items()},
         }
         return cls(**{**data, **changed})
@@ -163,43 +194,22 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as it stands: its facts, its baseline and its finished trials in order."""
+    """A run as it stands: its facts, its baseline and its finished trials in order.
+
+    Attributes:
+        canary: The baseline's later readings, oldest first.
+    """
 
     facts: RunFacts
     baseline: TrialRecord | None
     trials: Sequence[NumberedRecord]
+    canary: Sequence[CanaryReading] = ()
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Say whether the front was measured again after the last trial."""
+        return any(trial.record.is_confirmed for trial in self.trials)
 
     def find(self, number: int) -> NumberedRecord | None:
         """Return the trial of this number, or None."""
         return next((trial for trial in self.trials if trial.number == number), None)
-
-
-def run_of_study(study: Study) -> Run:
-    """Read a run from its study."""
-    attributes = study.user_attrs
-    baseline = attributes.get(BASELINE)
-    return Run(
-        RunFacts.from_json(attributes[RUN]),
-        None if baseline is None else TrialRecord.from_json(baseline),
-        [found for trial in study.get_trials(deepcopy=False) if (found := _record_of(trial))],
-    )
-
-
-def _record_of(trial: FrozenTrial) -> NumberedRecord | None:
-    if not trial.state.is_finished():
-        return None
-    kept = trial.user_attrs.get(RECORD)
-    record = TrialRecord.from_json(kept) if kept else _interrupted(trial)
-    return NumberedRecord(trial.number, _STATES[trial.state], record)
-
-
-def _interrupted(trial: FrozenTrial) -> TrialRecord:
-    failure = Failure(INTERRUPTED, "the run was killed while this trial was under way", None)
-    return TrialRecord({"engine": "", **trial.params}, failure=failure)
-
-
-_STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-}

@@ -9,7 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search import feedback
 from search.plan import Plan
-from search.records import RECORD, TrialRecord
+from search.records import TrialRecord
+from search.study_attributes import RECORD
 
 
 def settle_interrupted(study: optuna.Study, plan: Plan) -> None:

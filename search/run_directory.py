@@ -28,7 +28,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from search.errors import UsageError
-from search.records import RUN, Run, run_of_study
+from search.records import Run
+from search.study_attributes import RUN, run_of_study
 
 SQLITE_TIMEOUT_S = 30.0
 _POINTER = "run.json"

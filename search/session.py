@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,17 +16,20 @@ from rich.markup import escape
 from reports.tables import front_table
 from search import api
 from search.evaluation import describe_workload, make_builder
-from search.events import Event
+from search.events import Event, Observer
 from search.front import pareto_front
 from search.parameters import grid_size
 from search.plan import Plan, make_plan
 from search.progress import LiveProgress, PlainProgress, log_event
+from search.records import Run
 from search.run_directory import RunDirectory
-from search.study import RunOptions, run_search
+from search.study import RunOptions, confirm_front, run_search
 from search.target import find_target
 from spaces.schema import Space
 
 DONE, NOTHING_FEASIBLE, STOPPED = 0, 1, 130
+
+Work = Callable[[Space, RunDirectory, RunOptions, Observer], Run]
 
 
 class Session:
@@ -55,6 +58,13 @@ class Session:
     ) -> int:
         """Search, print the front, and return the exit code."""
         options = RunOptions(trials, timeout_s, storage, seed, lambda: self._is_stopping)
+        return self._work(run_search, options)
+
+    def confirm(self) -> int:
+        """Confirm the front, print it, and return the exit code."""
+        return self._work(confirm_front, RunOptions(should_stop=lambda: self._is_stopping))
+
+    def _work(self, work: Work, options: RunOptions) -> int:
         progress = PlainProgress(self._console) if self._plain else LiveProgress(self._console)
         logger = logging.getLogger("search.run")
 
@@ -64,7 +74,7 @@ class Session:
 
         try:
             with self._interruptible(), progress, _run_log(logger, self._directory):
-                run_search(self._space, self._directory, options, observe)
+                work(self._space, self._directory, options, observe)
         except KeyboardInterrupt:
             self._is_stopping = True
         return self._finish()

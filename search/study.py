@@ -1,53 +1,30 @@
-"""Ask -> evaluate -> tell, until the budget is spent; interrupted at any moment, it goes on.
+"""Opening a study: the run's folder, its lock and storage, and the study of this very space.
 
-::
-
-    lock the run -> describe the workload -> plan -> baseline -> first trials -> Optuna's trials
-         ^                                                                            |
-         '---- killed: the same command finishes what was told, repeats what wasn't <-'
+What then happens is `search.loop`; the two are apart because `confirm` opens a study too.
 """
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import optuna
 
-from evaluators.builder import Builder
-from evaluators.candidate import Candidate
-from evaluators.failures import InputError
-from search import feedback
 from search.budget import Budget
 from search.errors import UsageError
-from search.evaluation import (
-    Evaluator,
-    describe_workload,
-    make_builder,
-    make_pipeline,
-    reference_metric,
-)
-from search.events import BaselineMeasured, Notice, Observer, TrialFinished, TrialStarted
+from search.evaluation import describe_workload, make_builder, make_evaluator
+from search.events import Notice, Observer
+from search.loop import SearchLoop
 from search.plan import Plan, make_plan
-from search.records import (
-    BASELINE,
-    RUN,
-    NumberedRecord,
-    Run,
-    RunFacts,
-    TrialRecord,
-    run_of_study,
-)
-from search.recovery import settle_interrupted
+from search.records import Run
 from search.run_directory import RunDirectory, open_storage
-from search.samplers import make_sampler
+from search.study_attributes import RUN
 from search.target import find_target
+from spaces.load import load_space
 from spaces.schema import Space
-
-_BEFORE_THE_DEVICE = ("compress", "export", "quantize", "compile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +55,43 @@ def run_search(
         RunError: If it can't start, or the disk or the storage gives out.
         KeyboardInterrupt: If it was stopped in the middle of a trial.
     """
+    with _opened(space, directory, options, observe) as loop:
+        return loop.run()
+
+
+def confirm_front(
+    space: Space, directory: RunDirectory, options: RunOptions, observe: Observer
+) -> Run:
+    """Measure the front of a run again and return the run with the confirmed numbers.
+
+    Raises:
+        RunError: If it can't start, or the disk or the storage gives out.
+        KeyboardInterrupt: If it was stopped in the middle of a measurement.
+    """
+    with _opened(space, directory, options, observe) as loop:
+        return loop.confirm()
+
+
+def space_of_run(directory: RunDirectory) -> Space:
+    """Return the space that a run was begun with, read again from its file.
+
+    Raises:
+        UsageError: If there is no run, or the file isn't where it was.
+        SpaceError: If the file is wrong by now.
+    """
+    facts = directory.load().facts
+    path = Path(facts.space_path)
+    if not path.is_file():
+        raise UsageError(
+            f"{directory.path} was begun with {path}, which isn't there any more. Put it back."
+        )
+    return load_space(path, facts.overrides)
+
+
+@contextmanager
+def _opened(
+    space: Space, directory: RunDirectory, options: RunOptions, observe: Observer
+) -> Iterator[SearchLoop]:
     target = find_target(space)
     for text in target.notices:
         observe(Notice(text))
@@ -85,7 +99,9 @@ def run_search(
         budget = _budget(space, options)
         plan = make_plan(space, target, describe_workload(builder, observe))
         study = _open_study(plan, directory, options)
-        return _Search(plan, study, budget, _seed(study, options), builder, observe).run()
+        seed = _seed(study, options)
+        evaluator = make_evaluator(plan, builder, seed, observe)
+        yield SearchLoop(plan, study, budget, seed, evaluator, observe)
 
 
 def _budget(space: Space, options: RunOptions) -> Budget:
@@ -139,148 +155,3 @@ def _seed(study: optuna.Study, options: RunOptions) -> int:
             f"{options.seed}. Leave it out, or choose another folder with --run."
         )
     return int(kept["seed"])
-
-
-@dataclass
-class _Search:
-    """One session of a study."""
-
-    plan: Plan
-    study: optuna.Study
-    budget: Budget
-    seed: int
-    builder: Builder
-    observe: Observer
-    trials: list[NumberedRecord] = field(default_factory=list)
-    baseline: TrialRecord | None = None
-    marked_s: float = 0.0
-
-    def run(self) -> Run:
-        """Go on until the budget is spent."""
-        pipeline = make_pipeline(self.plan, self.builder, self.seed)
-        self.evaluator = Evaluator(pipeline, self.plan.objectives, self.observe)
-        self.reference_metric = reference_metric(pipeline)
-        self._set_facts()
-        settle_interrupted(self.study, self.plan)
-        self.trials = list(run_of_study(self.study).trials)
-        try:
-            self._measure_baseline()
-            self._set_facts()  # what is relative to the baseline is known now
-            self._enqueue_first_trials()
-            self.marked_s = time.monotonic()
-            while self.budget.allows(self._finished()):
-                self._run_trial()
-                self._refuse_hopeless()
-        finally:
-            settle_interrupted(self.study, self.plan)
-        return self._snapshot()
-
-    def _run_trial(self) -> None:
-        start = time.monotonic()
-        self.study.sampler = make_sampler(self.seed, len(self.trials))
-        trial = self.study.ask()
-        candidate = self.plan.parameters.ask(trial)
-        ask_s = time.monotonic() - start
-        self.observe(TrialStarted(trial.number, dict(candidate.params())))
-        record = self._with_costs(self._evaluate(trial.number, candidate), ask_s)
-        feedback.tell(self.study, trial, record, self.plan.objectives)
-        numbered = NumberedRecord(trial.number, _state(record), record)
-        self.trials.append(numbered)
-        self.budget.add_trial(time.monotonic() - start)
-        finished = self._finished()
-        left_s = self.budget.expected_left_s(finished)
-        total = self.budget.trials
-        self.observe(TrialFinished(numbered, self._snapshot(), finished, total, left_s))
-
-    def _evaluate(self, number: int, candidate: Candidate) -> TrialRecord:
-        """Measure a candidate; the first trial is the baseline, which just was."""
-        if number == 0 and candidate == self.plan.baseline and self.baseline is not None:
-            record = replace(self.baseline, stage_seconds={}, found_stages=[])
-        else:
-            record = self.evaluator.evaluate(candidate, f"trial {number}")
-        if record.failure is not None:
-            return record
-        over = feedback.violations_of(record.quantities, self.plan.constraints, self.facts.bounds)
-        return replace(record, violations=over)
-
-    def _with_costs(self, record: TrialRecord, ask_s: float) -> TrialRecord:
-        """Add what the trial cost beside its stages: everything since the last record."""
-        now = time.monotonic()
-        spent_s, self.marked_s = now - self.marked_s, now
-        overhead_s = spent_s - ask_s - sum(record.stage_seconds.values())
-        return replace(record, ask_seconds=ask_s, overhead_seconds=max(0.0, overhead_s))
-
-    def _measure_baseline(self) -> None:
-        """Measure the baseline once a run, first.
-
-        Raises:
-            UsageError: If a file of the person's is what is wrong.
-        """
-        kept = self.study.user_attrs.get(BASELINE)
-        if kept is not None:
-            self.baseline = TrialRecord.from_json(kept)
-            return
-        record = self.evaluator.evaluate(self.plan.baseline, "baseline")
-        failure = record.failure
-        if failure is not None and failure.kind == InputError.kind:
-            raise UsageError(f"workload: {failure.reason}")
-        if failure is not None:
-            text = f"The baseline can't be measured ({failure.stage}: {failure.reason})"
-            self.observe(Notice(f"{text}, so nothing is compared with it."))
-        self.study.set_user_attr(BASELINE, record.to_json())
-        self.baseline = record
-        self.observe(BaselineMeasured(record, self._snapshot()))
-
-    def _enqueue_first_trials(self) -> None:
-        for candidate in self.plan.first:
-            params = self.plan.parameters.params_of(candidate)
-            assert params is not None
-            self.study.enqueue_trial(params, skip_if_exists=True)
-
-    def _refuse_hopeless(self) -> None:
-        """Stop early where none of the first trials could even be built.
-
-        Raises:
-            UsageError: With the reasons.
-        """
-        count = len(self.plan.first)
-        failures = [trial.record.failure for trial in self.trials[:count]]
-        if len(self.trials) != count or any(
-            failure is None or failure.stage not in _BEFORE_THE_DEVICE for failure in failures
-        ):
-            return
-        reasons = dict.fromkeys(f"{f.stage}: {f.reason}" for f in failures if f is not None)
-        raise UsageError(
-            "none of the first trials could be built, so none of the others will be:\n"
-            + "\n".join(reasons)
-        )
-
-    def _finished(self) -> int:
-        return sum(trial.state in ("complete", "pruned") for trial in self.trials)
-
-    def _snapshot(self) -> Run:
-        return Run(self.facts, self.baseline, tuple(self.trials))
-
-    def _set_facts(self) -> None:
-        plan = self.plan
-        usable = self.baseline if self.baseline and self.baseline.failure is None else None
-        self.facts = RunFacts(
-            name=plan.space.name,
-            space_file=str(plan.space.file),
-            identity=plan.identity,
-            seed=self.seed,
-            device=plan.space.device.name,
-            machine=plan.target.machine,
-            objectives=plan.objectives,
-            metric=plan.metric,
-            reference_metric=self.reference_metric,
-            notices=plan.target.notices,
-            bounds=feedback.resolve_bounds(plan.constraints, usable, self.reference_metric),
-        )
-        self.study.set_user_attr(RUN, self.facts.to_json())
-
-
-def _state(record: TrialRecord) -> str:
-    if record.failure is None:
-        return "complete"
-    return "failed" if record.failure.is_transient else "pruned"

@@ -20,6 +20,9 @@ from spaces.section import Section
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 IMPORTANCES = ("l2", "l1", "bn_scale")
 
+FEWEST_ROUNDS, MOST_ROUNDS = 3, 99
+"""Of confirmation: of two values nobody can say which one was disturbed."""
+
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _WORKLOAD_PATTERN = r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"
 _PRECISION = Limits("word", words=PRECISIONS, remedy="Use a list, e.g. [fp32, int8].")
@@ -53,6 +56,12 @@ def _objective(raw: str) -> str:
     likely = likely_objective(raw)
     if likely is not None:
         refuse([Fault((), "must name objectives", shown(raw), f"Did you mean {likely}?")])
+    return raw
+
+
+def _rounds(raw: int) -> int:
+    if raw != 0 and not FEWEST_ROUNDS <= raw <= MOST_ROUNDS:
+        raise ValueError(f"must be 0 or a whole number from {FEWEST_ROUNDS} to {MOST_ROUNDS}")
     return raw
 
 
@@ -128,6 +137,18 @@ Duration = Annotated[
 ]
 Size = Annotated[
     int, PlainValidator(size_bytes), WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN})
+]
+Rounds = Annotated[
+    int,
+    AfterValidator(_rounds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": 0},
+                {"type": "integer", "minimum": FEWEST_ROUNDS, "maximum": MOST_ROUNDS},
+            ]
+        }
+    ),
 ]
 Precisions = Annotated[
     tuple[str, ...], PlainValidator(_precisions), WithJsonSchema(_PRECISION.json_schema())

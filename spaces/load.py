@@ -41,7 +41,7 @@ def load_space(path: Path, overrides: Sequence[str] = ()) -> Space:
     problems = [*document.problems, *map(source.problem, faults)]
     if problems:
         raise SpaceError(sorted(problems, key=lambda problem: problem.line or 0))
-    return space.located(path, source, document.data)
+    return space.located(path, source, document.data, overrides)
 
 
 def _document(path: Path) -> Document:

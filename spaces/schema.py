@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,7 @@ from spaces.field_types import (
     FileName,
     ObjectiveNames,
     Precisions,
+    Rounds,
     Size,
     Sparsity,
     Word,
@@ -68,6 +69,17 @@ class ChildLimits(Section):
     """Wall time of one stage: 10m if left out."""
     memory_bytes: Size | None = Field(default=None, alias="memory", examples=["8GiB"])
     """Memory of one child; chosen from the machine's if left out."""
+
+
+class Measuring(Section):
+    """How numbers are measured, watched for drift and confirmed."""
+
+    duration_s: Duration = Field(default=1.0, alias="duration", examples=["1s"])
+    """Least time that the latency of one artifact is measured."""
+    canary_interval_s: Duration = Field(default=120.0, alias="canary_interval", examples=["2m"])
+    """How often the baseline is timed again, to see whether the machine has changed."""
+    rounds: Rounds = Field(default=3, examples=[3])
+    """How often the front is measured again before it is published; 0 leaves that out."""
 
 
 class Pruning(Section):
@@ -137,6 +149,7 @@ class Space(Section):
     """Where the model must run."""
     budget: Budget = Field(default_factory=Budget)
     limits: ChildLimits = Field(default_factory=ChildLimits)
+    measuring: Measuring = Field(default_factory=Measuring)
     objectives: ObjectiveNames = Field(default=DEFAULT_OBJECTIVES, examples=[["latency_p90_ms"]])
     """Axes of the front."""
     profile: Profile | None = Field(default=None, examples=["embedded"])
@@ -150,6 +163,7 @@ class Space(Section):
     _path: Path = PrivateAttr(default=Path())
     _source: Source = PrivateAttr(default=Source(""))
     _document: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    _overrides: tuple[str, ...] = PrivateAttr(default=())
 
     @field_validator("constraints", mode="after")
     @classmethod
@@ -158,9 +172,12 @@ class Space(Section):
     ) -> Mapping[str, Constraint]:
         return with_profile(constraints, info.data.get("profile"))
 
-    def located(self, path: Path, source: Source, document: Mapping[str, Any]) -> Space:
+    def located(
+        self, path: Path, source: Source, document: Mapping[str, Any], overrides: Sequence[str]
+    ) -> Space:
         """Return this space with where it came from, which `load_space` knows."""
         self._path, self._source, self._document = path, source, document
+        self._overrides = tuple(overrides)
         return self
 
     @property
@@ -177,6 +194,11 @@ class Space(Section):
     def document(self) -> Mapping[str, Any]:
         """What the file and ``--set`` say, as plain data that JSON can hold."""
         return self._document
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What ``--set`` changed, as it was given."""
+        return self._overrides
 
     @property
     def unresolved_objectives(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from evaluators.child_process import Limits
 from evaluators.devices.local import LocalDevice
 from evaluators.engines import load_engine
 from evaluators.measurement import PowerSource, Quantity, unavailable
-from evaluators.pipeline import WorkloadFacts
+from evaluators.workload_facts import WorkloadFacts
 from search.parameters import EngineSpace, ParameterSpace
 from search.records import Failure, NumberedRecord, Run, RunFacts, TrialRecord
 from search.target import Target

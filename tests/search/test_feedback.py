@@ -5,7 +5,8 @@ from optuna.trial import TrialState
 
 from search import feedback
 from search.feedback import UNBUILDABLE, relative_overshoot, resolve_bounds, violations_of
-from search.records import RECORD, TrialRecord
+from search.records import TrialRecord
+from search.study_attributes import RECORD
 from spaces.constraints import Constraint
 from spaces.objectives import ACCURACY, OBJECTIVES, Objective
 

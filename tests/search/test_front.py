@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from search.front import ACCURACY_DROP_AT_REFERENCE, front_matrix, hypervolume, pareto_front
+from search.front import ACCURACY_DROP_AT_REFERENCE, hypervolume, pareto_front, ties
+from search.records import Confirmation
 from spaces.objectives import OBJECTIVES, Objective
 
 
@@ -97,10 +98,25 @@ def test_what_broke_a_bound_or_failed_is_not_on_the_front(build):
     assert pareto_front(build.run()) == []
 
 
-def test_the_matrix_holds_values_as_people_see_them(build):
-    front = pareto_front(build.run(build.record(0.5, 2.0, 0.9), build.record(1.0, 1.0, 0.95)))
-    expected = [[0.5, 2.0, 0.9], [1.0, 1.0, 0.95]]
-    assert front_matrix(front, build.objectives()) == pytest.approx(np.array(expected))
+def test_what_equals_a_member_after_rounding_is_tied_with_it(build):
+    run = build.run(
+        build.record(1.004, 4.0), build.record(1.0, 4.001), build.record(3.0), build.record(0.5, 5)
+    )
+    assert numbers(pareto_front(run)) == [3, 1]
+    assert ties(run) == {1: (0,)}
+
+
+def test_once_confirmed_only_confirmed_trials_are_members(build):
+    again = Confirmation(3, {"latency_p90_s": 0.0009})
+    run = build.run(build.record(1.0, confirmation=again), build.record(0.95))
+    assert numbers(pareto_front(run)) == [0]
+    assert numbers(pareto_front(build.run(build.record(1.0), build.record(0.95)))) == [1]
+
+
+def test_a_cost_of_zero_has_a_finite_hypervolume(build):
+    volume = hypervolume(build.run(build.record(0.5, 0.0), baseline=build.record(1.0, 4.0)))
+    assert volume is not None
+    assert math.isfinite(volume)
 
 
 def union_of_boxes(corners, reference):

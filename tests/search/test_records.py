@@ -3,17 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from optuna.trial import TrialState
 
-from search.records import (
-    BASELINE,
-    RECORD,
-    RUN,
-    Failure,
-    RunFacts,
-    TrialRecord,
-    run_of_study,
-)
+from search.records import Confirmation, Failure, RunFacts, TrialRecord
 from spaces.objectives import OBJECTIVES
 
 
@@ -25,6 +16,8 @@ def test_a_record_survives_json_whole(build):
     full = build.record(
         more={"power_w": None},
         violations={"accuracy": 0.5},
+        flags=["other work took 23 %"],
+        confirmation=Confirmation(3, {"latency_p90_s": 0.001, "power_w": None}),
         artifact="/store/model.xml",
         artifact_sha256="ab" * 32,
         engine_metrics={"edgetpu_offchip_mib": 0.5},
@@ -45,7 +38,10 @@ def test_a_failure_survives_json(build):
 
 def test_the_facts_of_a_run_survive_json(build):
     facts = build.facts(
-        notices=("a stand-in",), bounds={"latency_p90_ms": (None, 5.0), "accuracy": (0.9, None)}
+        notices=("a stand-in",),
+        space_path="/home/someone/tiny.yaml",
+        overrides=("budget.trials=3",),
+        bounds={"latency_p90_ms": (None, 5.0), "accuracy": (0.9, None)},
     )
     assert RunFacts.from_json(through_json(facts.to_json())) == facts
 
@@ -72,6 +68,13 @@ def test_values_are_shown_in_the_unit_of_their_name(build):
     assert found.shown(OBJECTIVES["energy_mj"]) is None
 
 
+def test_a_confirmed_value_has_moved_from_what_the_search_saw(build):
+    found = build.record(1.5, confirmation=Confirmation(3, {"latency_p90_s": 0.001}))
+    assert found.moved(OBJECTIVES["latency_p90_ms"]) == pytest.approx(1.5)
+    assert found.moved(OBJECTIVES["peak_memory_mib"]) is None
+    assert build.record().moved(OBJECTIVES["latency_p90_ms"]) is None
+
+
 def test_bounds_read_as_people_write_them(build):
     facts = build.facts(
         bounds={
@@ -89,36 +92,3 @@ def test_a_trial_is_found_by_its_number(build):
     run = build.run(build.record(1.0), build.record(2.0))
     assert run.find(1) is run.trials[1]
     assert run.find(2) is None
-
-
-def test_a_run_is_read_back_from_its_study_alone(build, study):
-    live = study()
-    facts, base = build.facts(), build.record(2.0)
-    live.set_user_attr(RUN, facts.to_json())
-    live.set_user_attr(BASELINE, base.to_json())
-    kept = [build.record(1.0), build.failed("rejected")]
-    for each, told in zip(kept, ([1.0, 4.0, 0.95], TrialState.PRUNED), strict=True):
-        trial = live.ask()
-        trial.set_user_attr(RECORD, each.to_json())
-        values = told if isinstance(told, list) else None
-        live.tell(trial, values, state=None if values else told)
-    killed = live.ask()
-    killed.suggest_float("sparsity", 0, 1)
-    live.tell(killed, state=TrialState.FAIL)
-    live.ask()  # under way
-
-    run = run_of_study(live)
-    assert (run.facts, run.baseline) == (facts, base)
-    assert [trial.state for trial in run.trials] == ["complete", "pruned", "failed"]
-    assert [trial.record for trial in run.trials[:2]] == kept
-    interrupted = run.trials[2].record
-    assert interrupted.failure == Failure(
-        "interrupted", "the run was killed while this trial was under way", None
-    )
-    assert interrupted.params == {"engine": "", **killed.params}
-
-
-def test_a_run_has_no_baseline_before_it_was_measured(build, study):
-    live = study()
-    live.set_user_attr(RUN, build.facts().to_json())
-    assert run_of_study(live).baseline is None

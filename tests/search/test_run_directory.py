@@ -11,8 +11,8 @@ import optuna
 import pytest
 
 from search.errors import UsageError
-from search.records import RECORD, RUN
 from search.run_directory import RunDirectory, open_storage
+from search.study_attributes import RECORD, RUN
 
 HOLD = """
 import sys, pathlib
