@@ -6,6 +6,7 @@ mark   the number is
        measured on the device of the space file
 ``*``  measured on a stand-in
 ``~``  estimated
+``!``  measured while something disturbed: other work, throttling, drift
 ``-``  unavailable; there is no number
 =====  ============================================================
 """
@@ -14,13 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluators.measurement import Quantity
 from search.records import Run, TrialRecord
 from spaces.objectives import OBJECTIVES, Objective
 
-STAND_IN, ESTIMATED, UNAVAILABLE = "*", "~", "-"
+STAND_IN, ESTIMATED, UNAVAILABLE, DISTURBED = "*", "~", "-", "!"
 MARK_WORDS = {
     "": "measured",
     STAND_IN: "stand-in",
@@ -29,6 +30,8 @@ MARK_WORDS = {
 }
 _PARAMS_WITH_A_COLUMN = {"engine", "precision", "sparsity", "distillation.epochs"}
 _SIGNIFICANT_DIGITS = 3
+_UNITS_OF_TIME_AND_POWER = {"s", "1/s", "W", "J"}
+"""What other work on the machine changes; answers, sizes and memory stay what they are."""
 _SMALLEST_PLAIN = 1e-4
 
 
@@ -39,6 +42,7 @@ class Cell:
     Attributes:
         value: Rounded, without its unit; empty where unavailable.
         mark: See the module docstring.
+        is_disturbed: True where the mark ``!`` joins it.
         comparison: ``0.36x`` of the baseline, or for the metric the difference from the float32
             model on the host; empty where there is nothing to compare with.
         interval: ``0.180 to 0.185``; empty where none is known.
@@ -50,11 +54,12 @@ class Cell:
     comparison: str
     interval: str
     provenance: str
+    is_disturbed: bool = False
 
     @property
     def marked(self) -> str:
-        """Return the value with its mark."""
-        return f"{self.value}{self.mark}"
+        """Return the value with its marks."""
+        return f"{self.value}{self.mark}{DISTURBED if self.is_disturbed else ''}"
 
 
 def cell(run: Run, record: TrialRecord, objective: Objective) -> Cell:
@@ -70,7 +75,17 @@ def cell(run: Run, record: TrialRecord, objective: Objective) -> Cell:
         _comparison(run, value, objective),
         interval_text(shown_interval(quantity, objective)),
         quantity.provenance,
+        is_disturbed=bool(record.flags) and quantity.unit in _UNITS_OF_TIME_AND_POWER,
     )
+
+
+def shown_axes(run: Run, records: Iterable[TrialRecord]) -> tuple[Objective, ...]:
+    """Return the columns of a front: its objectives and, once measured, the test split's metric."""
+    metric = run.facts.metric
+    name = f"test_{metric.si_name}"
+    test = replace(metric, name=name, si_name=name)
+    has_test = any(name in record.quantities for record in records)
+    return (*run.facts.objectives, test) if has_test else run.facts.objectives
 
 
 def mark_of(provenance: str) -> str:
@@ -191,6 +206,8 @@ def _comparison(run: Run, value: float, objective: Objective) -> str:
     if objective == run.facts.metric:
         difference = difference_from_reference(run, value)
         return "" if difference is None else f"{difference:+.{_decimals(value)}f}"
+    if objective not in run.facts.objectives:
+        return ""
     ratio = ratio_to_baseline(run, value, objective)
     return "" if ratio is None else ratio_text(ratio)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from reports.cells import Cell, legend, number_text, title
 from reports.outcomes import explanation
+from reports.trust import trust
 from search.records import Run
 
 
@@ -26,6 +27,7 @@ def footnotes(run: Run, cells: Sequence[Cell], *, is_empty: bool) -> list[str]:
     metric = metric_footnote(run)
     if cells and metric:
         found.append(f"-0.010  {metric}")
+    found += [] if is_empty else trust(run)
     return [*found, emptiness(run)] if is_empty else found
 
 

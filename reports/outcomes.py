@@ -34,6 +34,8 @@ def explanation(run: Run, record: TrialRecord) -> str:
             _broken(run, record, n, over) for n, over in record.violations.items() if over > 0
         ]
         return printable(f"infeasible: {'; '.join(broken)}")
+    if run.is_confirmed and not record.is_confirmed:
+        return f"dominated, so not confirmed: {_values(run, record)}"
     return f"dominated or tied: {_values(run, record)}"
 
 

@@ -20,6 +20,12 @@ def trial_row(run: Run, trial: NumberedRecord) -> Row:
         record.params,
         quantity_columns(run, record, record.quantities),
         {f"engine_metrics.{name}": value for name, value in record.engine_metrics.items()},
+        {
+            "flags": "; ".join(record.flags),
+            "confirmed": record.is_confirmed,
+            "rounds": record.confirmation.rounds if record.confirmation else None,
+            **{f"{o.name}_moved": record.moved(o) for o in run.facts.objectives},
+        },
         {f"violation.{name}": over for name, over in record.violations.items()},
         {
             "failure_kind": failure.kind if failure else None,
@@ -40,7 +46,10 @@ def trial_row(run: Run, trial: NumberedRecord) -> Row:
 def quantity_columns(
     run: Run, record: TrialRecord, sicolumn_names: Iterable[str]
 ) -> dict[str, Any]:
-    """Return four columns for each quantity: its value, both ends of its interval, provenance."""
+    """Return the columns of each quantity: its value, both ends of its interval, provenance.
+
+    A percentile has what it is at most beside them.
+    """
     columns: dict[str, Any] = {}
     shown = shown_objectives(run, record.quantities)
     for si_name in sicolumn_names:
@@ -50,6 +59,8 @@ def quantity_columns(
         low, high = shown_interval(quantity, objective) or (None, None)
         columns[objective.name] = record.shown(objective)
         columns |= {f"{objective.name}_low": low, f"{objective.name}_high": high}
+        if quantity.at_most is not None:
+            columns[f"{objective.name}_at_most"] = objective.shown_from_si(quantity.at_most)
         columns[f"{objective.name}_provenance"] = quantity.provenance
     return columns
 

@@ -20,6 +20,7 @@ from reports.cells import (
     epochs_text,
     precision_text,
     printable,
+    shown_axes,
     shown_interval,
     sparsity_text,
     title,
@@ -27,8 +28,9 @@ from reports.cells import (
 from reports.footnotes import footnotes
 from reports.outcomes import FRONT, explanation, outcomes
 from reports.rows import Row, column_names, quantity_columns, trial_row
-from search.front import pareto_front
+from search.front import pareto_front, ties
 from search.records import NumberedRecord, Run, TrialRecord
+from spaces.objectives import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,13 +51,14 @@ def front_table(run: Run, *, show_all: bool) -> Group:
     front = pareto_front(run)
     rows = {_BASELINE: run.baseline} if run.baseline else {}
     rows |= {str(trial.number): trial.record for trial in front}
-    cells = [[cell(run, record, o) for o in run.facts.objectives] for record in rows.values()]
+    axes = shown_axes(run, rows.values())
+    cells = [[cell(run, record, o) for o in axes] for record in rows.values()]
     flat = [c for row in cells for c in row]
     notes = footnotes(run, flat, is_empty=not front)
     parts: list[RenderableType] = [_notice(text) for text in run.facts.notices]
     parts.append(_headline(run, front))
     if rows:
-        parts += ["", _FrontRows(run, list(rows), list(rows.values()), cells), ""]
+        parts += ["", _FrontRows(axes, list(rows), list(rows.values()), cells), ""]
     parts += [Text(printable(text)) for text in notes]
     if show_all and len(run.trials) > len(front):
         parts += ["", _others_table(run)]
@@ -69,7 +72,9 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
         One member of ``points``: ``{"trial": 7, "engine": "openvino", "params": {"engine":
         "openvino", "precision": "int8"}, "values": {"latency_p90_ms": 0.18}, "intervals":
         {"latency_p90_ms": [0.17, 0.19]}, "provenance": {"latency_p90_ms": "measured"},
-        "confirmed": False, "artifact_sha256": "9f2b..."}``. Values are in the unit of their name.
+        "confirmed": True, "artifact_sha256": "9f2b..."}``, and after these ``rounds``, ``moved``
+        (confirmed value over the search's), ``metric_drop`` and ``test`` (value with its
+        interval), ``tied_with`` and ``flags``. Values are in the unit of their name.
 
     Args:
         run: As it stands; ``baseline`` is None where it has no numbers.
@@ -140,7 +145,7 @@ def _notice(text: str) -> Text:
 class _FrontRows:
     """The baseline and the front, one line each where the terminal is wide enough, else two."""
 
-    run: Run
+    axes: Sequence[Objective]
     labels: Sequence[str]
     records: Sequence[TrialRecord]
     cells: Sequence[Sequence[Cell]]
@@ -152,7 +157,7 @@ class _FrontRows:
 
     def _table(self, between_lines: str, between_words: str) -> Table:
         table = _table("trial", "engine", "sparsity", "epochs")
-        for objective in self.run.facts.objectives:
+        for objective in self.axes:
             words = title(objective).replace(" ", between_words)
             header = Text(f"{words}{between_lines}{objective.unit}".strip())
             table.add_column(header, justify="right", overflow="fold")
@@ -202,7 +207,30 @@ def _measured(run: Run, record: TrialRecord) -> dict[str, Any]:
 
 
 def _point(run: Run, trial: NumberedRecord) -> dict[str, Any]:
-    return {"trial": trial.number, **_measured(run, trial.record), "confirmed": False}
+    record, metric = trial.record, run.facts.metric
+    return {
+        "trial": trial.number,
+        **_measured(run, record),
+        "confirmed": record.is_confirmed,
+        "rounds": record.confirmation.rounds if record.confirmation else None,
+        "moved": {o.name: record.moved(o) for o in run.facts.objectives},
+        "metric_drop": _with_interval(record, f"{metric.si_name}_drop"),
+        "test": _with_interval(record, f"test_{metric.si_name}"),
+        "tied_with": list(ties(run).get(trial.number, ())),
+        "flags": list(record.flags),
+    }
+
+
+def _with_interval(record: TrialRecord, si_name: str) -> dict[str, Any] | None:
+    """Return a share with its interval, or None where it wasn't measured."""
+    quantity = record.quantities.get(si_name)
+    if quantity is None or quantity.value is None:
+        return None
+    return {
+        "value": quantity.value,
+        "interval": [quantity.low, quantity.high],
+        "provenance": quantity.provenance,
+    }
 
 
 def _other(run: Run, trial: NumberedRecord, outcome: str) -> dict[str, Any]:

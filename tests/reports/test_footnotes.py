@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from reports import footnotes
+from reports import footnotes, trust
 from reports.cells import cell
 
 
@@ -10,6 +10,7 @@ def test_a_front_says_what_its_numbers_are_compared_with(small_run):
     assert footnotes.footnotes(small_run, shown, is_empty=False) == [
         "0.50x  half of the baseline's value",
         "-0.010  accuracy lower than the fp32 model's on the host, 0.960",
+        trust.confirmation(small_run),
     ]
 
 
