@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from evaluators.builder import Builder, WorkloadSource
 from evaluators.candidate import Candidate
-from evaluators.failures import DeviceLost, EvaluationFailure
+from evaluators.failures import DeviceLost, DiskFull, EvaluationFailure
 from evaluators.pipeline import Evaluation, Pipeline, StageClock, WorkloadFacts
 from evaluators.store import ArtifactStore, default_root
 from search.errors import UsageError
@@ -38,20 +40,24 @@ def describe_workload(builder: Builder, observe: Observer) -> WorkloadFacts:
         UsageError: If anything is wrong with it.
     """
     observe(StageStarted("workload", "load, and train once", is_timed=False))
-    try:
+    with _clear_failures():
         body = builder.run("describe").body
-    except EvaluationFailure as failure:
-        raise UsageError(f"workload: {failure.reason}") from failure
     return WorkloadFacts(**{**body, "modules": tuple(body["modules"])})
 
 
 def make_pipeline(plan: Plan, builder: Builder, seed: int) -> Pipeline:
-    """Return the stages for one plan."""
+    """Return the stages for one plan.
+
+    Raises:
+        UsageError: If the store's disk is full.
+    """
+    with _clear_failures():
+        store = ArtifactStore(default_root() / "store")
     return Pipeline(
         workload=plan.workload,
         builder=builder,
         device=plan.target.device,
-        store=ArtifactStore(default_root() / "store"),
+        store=store,
         power=plan.target.power,
         batch_size=plan.space.batch_size,
         seed=seed,
@@ -64,12 +70,26 @@ def reference_metric(pipeline: Pipeline) -> float:
     """Return the metric of the model as given, in float32 on this host.
 
     Raises:
-        UsageError: If the workload can't be scored.
+        UsageError: If the workload can't be scored, or the store's disk is full.
     """
-    try:
+    with _clear_failures():
         return float(pipeline.reference_scores().mean())
+
+
+@contextmanager
+def _clear_failures() -> Iterator[None]:
+    """Turn a failure before the first candidate into a message."""
+    try:
+        yield
+    except DiskFull as failure:
+        raise _disk_full(failure) from failure
     except EvaluationFailure as failure:
         raise UsageError(f"workload: {failure.reason}") from failure
+
+
+def _disk_full(failure: DiskFull) -> UsageError:
+    goes_on = "Every finished trial is kept, and the same command goes on."
+    return UsageError(f"{failure.reason} {goes_on}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +105,11 @@ class Evaluator:
     observe: Observer
 
     def evaluate(self, candidate: Candidate, label: str) -> TrialRecord:
-        """Build and measure; a device that goes away is tried again, then given up."""
+        """Build and measure; a device that goes away is tried again, then given up.
+
+        Raises:
+            UsageError: If a disk is full, which no other candidate would escape.
+        """
 
         def started(stage: str) -> None:
             self.observe(StageStarted(label, stage, is_timed=stage == "benchmark"))
@@ -97,6 +121,8 @@ class Evaluator:
             except DeviceLost as failure:
                 if attempt == DEVICE_RETRIES:
                     return _failed(candidate, failure, clock)
+            except DiskFull as failure:
+                raise _disk_full(failure) from failure
             except EvaluationFailure as failure:
                 return _failed(candidate, failure, clock)
             else:

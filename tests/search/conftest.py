@@ -304,11 +304,11 @@ def run_cli(tmp_path, search_cache):
 def start(tmp_path, search_cache):
     """Return a function that starts ``python -m search run`` and doesn't wait for its end."""
 
-    def begin(*args):
+    def begin(*args, env=None):
         process = subprocess.Popen(
             [sys.executable, "-m", "search", "run", *map(str, args), "--plain"],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
