@@ -79,9 +79,9 @@ def run_search(
         KeyboardInterrupt: If it was stopped in the middle of a trial.
     """
     target = find_target(space)
-    for text in target.notices:
-        observe(Notice(text))
     with directory.writing(), closing(make_builder(space, observe)) as builder:
+        for text in target.notices:
+            observe(Notice(text))
         budget = _budget(space, options)
         plan = make_plan(space, target, describe_workload(builder, observe))
         study = _open_study(plan, directory, options)

@@ -110,3 +110,27 @@ def test_ctrl_c_twice_stops_now_and_leaves_no_trial_running(tiny_space, start, t
     assert process.returncode == 130
     assert "Traceback" not in output
     assert "RUNNING" not in states(tmp_path / "r")
+
+
+def test_a_second_process_is_refused_and_leaves_the_first_undisturbed(
+    tiny_space, start, run_cli, tmp_path
+):
+    space = tiny_space()
+    process = start("--space", space, "--run", "r", "--trials", 500)
+    wait_for_line(process, "trial 0")
+    second = run_cli("run", "--space", space, "--run", "r", "--trials", 500)
+    assert second.returncode == 2
+    assert second.stdout == ""
+    assert second.stderr == (
+        f"error: r is being written by another process (process {process.pid}). Wait for it, stop "
+        "it, or choose another folder with --run.\n"
+    )
+    wait_for_line(process, f"trial {finished(tmp_path / 'r')}")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert set(states(tmp_path / "r")) <= {"COMPLETE", "WAITING"}
+    logged = (tmp_path / "r" / "run.log").read_text().splitlines()
+    said = [line.split(" ", 2)[2] for line in logged]
+    assert said[0].startswith(("! ", "workload: "))
+    assert len(set(said)) == len(said)
