@@ -201,8 +201,8 @@ def test_the_log_has_every_stage_and_every_line(caplog, finished, build):
         "trial 0: compress",
         "trial 0: benchmark",
         (
-            "[1/10] trial 0 rejected at benchmark: out of memory. | engine=openvino precision=int8 | "
-            "front 0"
+            "[1/10] trial 0 rejected at benchmark: out of memory. | engine=openvino "
+            "precision=int8 | front 0"
         ),
     ]
 
