@@ -1,18 +1,21 @@
 """What can go wrong with one candidate, as types that cross a process boundary as JSON.
 
-Three kinds matter to the study, because each is told to Optuna differently:
+Four kinds matter to the study, because each ends differently:
 
 ``CandidateRejected``  the same candidate would fail again: an op the engine lacks, a crash, out of
                        memory, too slow. Told PRUNED with a positive constraint.
 ``DeviceLost``         nothing is known about the candidate: a cut link, a vanished accelerator.
                        Retried, then FAIL.
 ``InputError``         the person's own file is wrong: the run stops with a message, exit code 2.
+``DiskFull``           nothing is known about the candidate, and none can be built until there is
+                       space: the run stops in the same way.
 
 This file runs on the device too: Python 3.7, standard library only.
 """
 
 from __future__ import annotations
 
+import errno
 from typing import Dict, Optional, Type
 
 
@@ -54,9 +57,20 @@ class InputError(EvaluationFailure):
     kind = "input"
 
 
+class DiskFull(EvaluationFailure):
+    """A disk or a quota of this machine is used up, which is no candidate's fault."""
+
+    kind = "disk_full"
+
+
 _KINDS: Dict[str, Type[EvaluationFailure]] = {
-    kind.kind: kind for kind in (CandidateRejected, DeviceLost, InputError)
+    kind.kind: kind for kind in (CandidateRejected, DeviceLost, InputError, DiskFull)
 }
+
+
+def says_disk_full(error: BaseException) -> bool:
+    """Say whether this is the operating system's answer where a disk or a quota is used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def failure_from_json(data: Dict[str, Optional[str]]) -> EvaluationFailure:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from evaluators.failures import CandidateRejected, EvaluationFailure
+from evaluators.failures import CandidateRejected, DiskFull, EvaluationFailure, says_disk_full
 from evaluators.framing import Message, encode_message, read_message
 
 Answer = Tuple[Dict[str, Any], List[np.ndarray]]
@@ -55,9 +55,17 @@ def _answer(handle: Handler, message: Message) -> Answer:
     except MemoryError:
         return {"failure": CandidateRejected(_out_of_memory()).to_json()}, []
     except Exception as error:  # noqa: BLE001  the boundary: see the module docstring
+        if says_disk_full(error):  # and then there is no room for a traceback either
+            return {"failure": DiskFull(_disk_full(error)).to_json()}, []
         traceback.print_exc()
         return {"failure": CandidateRejected(_one_line(error)).to_json()}, []
     return {"result": body}, arrays
+
+
+def _disk_full(error: BaseException) -> str:
+    filename = getattr(error, "filename", None)
+    where = "" if filename is None else " ({})".format(filename)
+    return "a disk of this machine is full{}. Free space there.".format(where)
 
 
 def _one_line(error: BaseException) -> str:

@@ -20,7 +20,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata, util
@@ -29,8 +30,11 @@ from typing import Any
 
 import psutil
 
+from evaluators.failures import DiskFull, EvaluationFailure, says_disk_full
+
 LAYOUT_VERSION = 1
 ROOT_VARIABLE = "EDGE_INFERENCE_SEARCH_CACHE"
+_PROBE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "partial").mkdir(parents=True, exist_ok=True)
+        with self._blaming_the_disk(root):
+            (root / "partial").mkdir(parents=True, exist_ok=True)
         self._sweep()
 
     def get_or_build(
@@ -83,6 +88,9 @@ class ArtifactStore:
             recipe: Everything that decides the files, as plain data.
             build: Fills an empty folder and returns facts. What it raises is passed on, and
                 nothing is kept.
+
+        Raises:
+            DiskFull: If building failed and the store's disk is full, whatever the failure says.
         """
         full = {"stage": stage, "layout": LAYOUT_VERSION, **recipe}
         key = hashlib.sha256(json.dumps(full, sort_keys=True).encode()).hexdigest()
@@ -97,18 +105,42 @@ class ArtifactStore:
         recipe: dict[str, Any],
         build: Callable[[Path], dict[str, Any]],
     ) -> Entry:
-        partial = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root / "partial"))
         start = time.monotonic()
-        try:
+        with self._partial_folder() as partial:
             facts = build(partial)
             seconds = time.monotonic() - start
             files = {path.name: _file_sha256(path) for path in sorted(partial.iterdir())}
             document = {"recipe": recipe, "facts": facts, "files": files, "seconds": seconds}
             (partial / "entry.json").write_text(json.dumps(document))
             _put_in_place(partial, place)
+        return Entry(key, place, _digest(files), facts, files, seconds, was_found=False)
+
+    @contextmanager
+    def _partial_folder(self) -> Iterator[Path]:
+        with self._blaming_the_disk(self.root):
+            partial = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root / "partial"))
+        try:
+            with self._blaming_the_disk(partial):
+                yield partial
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        return Entry(key, place, _digest(files), facts, files, seconds, was_found=False)
+
+    @contextmanager
+    def _blaming_the_disk(self, folder: Path) -> Iterator[None]:
+        """Say that the disk is full where that is why something failed.
+
+        A converter that can't write says so in words of its own, or dies, so the disk is tried.
+        What was half written has to be there still: removing it makes room.
+        """
+        try:
+            yield
+        except (OSError, EvaluationFailure) as error:
+            if says_disk_full(error) or _is_full(folder):
+                raise DiskFull(
+                    f"{self.root} can't be written: no space left on device. Free space there, or "
+                    f"name another folder with {ROOT_VARIABLE}."
+                ) from error
+            raise
 
     def _sweep(self) -> None:
         """Remove what a killed process left half built."""
@@ -169,6 +201,17 @@ def _put_in_place(partial: Path, place: Path) -> None:
     except OSError:
         if not place.exists():  # otherwise another process was first, with the same recipe
             raise
+
+
+def _is_full(folder: Path) -> bool:
+    """Try to write a little into a folder."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+            os.fsync(probe.fileno())  # where space is given late, only now
+    except OSError as error:
+        return says_disk_full(error)
+    return False
 
 
 def _digest(files: Mapping[str, str]) -> str:

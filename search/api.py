@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.atomic_file import write_atomically
 from reports.html import write_report
 from reports.tables import front_csv, trials_csv
 from search.events import Event, Observer
@@ -66,10 +67,15 @@ def load(run_dir: str | Path) -> Run:
 
 
 def write_outputs(found: Run, directory: RunDirectory) -> None:
-    """Write front.csv, trials.csv and report.html into the run's folder."""
-    (directory.path / "front.csv").write_text(front_csv(found, show_all=False))
-    (directory.path / "trials.csv").write_text(trials_csv(found))
-    write_report(found, directory.report)
+    """Write front.csv, trials.csv and report.html into the run's folder.
+
+    Raises:
+        UsageError: If one can't be written; an older one is then still there.
+    """
+    with directory.clear_errors():
+        write_atomically(directory.path / "front.csv", front_csv(found, show_all=False))
+        write_atomically(directory.path / "trials.csv", trials_csv(found))
+        write_report(found, directory.report)
 
 
 def default_run_dir(name: str) -> Path:

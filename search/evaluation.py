@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from evaluators.bench import VALIDATION, Bench, Built, Measured
 from evaluators.builder import Builder, WorkloadSource
 from evaluators.candidate import Candidate
-from evaluators.failures import DeviceLost, EvaluationFailure
+from evaluators.failures import DeviceLost, DiskFull, EvaluationFailure
 from evaluators.pipeline import Pipeline
 from evaluators.spread import ProcessSpread, learn, median_of, with_prediction
 from evaluators.stage_clock import StageClock
@@ -56,8 +57,13 @@ def describe_workload(builder: Builder, observe: Observer) -> WorkloadFacts:
 
 
 def make_evaluator(plan: Plan, builder: Builder, seed: int, observe: Observer) -> Evaluator:
-    """Return what turns candidates of a plan into records."""
-    store = ArtifactStore(default_root() / "store")
+    """Return what turns candidates of a plan into records.
+
+    Raises:
+        UsageError: If the store's disk is full.
+    """
+    with _clear_failures():
+        store = ArtifactStore(default_root() / "store")
     target = plan.target
     pipeline = Pipeline(
         plan.workload,
@@ -100,15 +106,17 @@ class Evaluator:
         """Return the metric of the model as given, in float32 on this host.
 
         Raises:
-            UsageError: If the workload can't be scored.
+            UsageError: If the workload can't be scored, or the store's disk is full.
         """
-        try:
+        with _clear_failures():
             return float(self.bench.reference(VALIDATION)[0].mean())
-        except EvaluationFailure as failure:
-            raise UsageError(f"workload: {failure.reason}") from failure
 
     def evaluate(self, candidate: Candidate, label: str) -> TrialRecord:
-        """Build and measure once; a device that goes away is tried again, then given up."""
+        """Build and measure once; a device that goes away is tried again, then given up.
+
+        Raises:
+            UsageError: If a disk is full, which no other candidate would escape.
+        """
         return self._recorded(candidate, label, self._measure_once)
 
     def evaluate_baseline(self, candidate: Candidate) -> TrialRecord:
@@ -191,13 +199,36 @@ class Evaluator:
 
 
 def _retried(work: Callable[[], _T]) -> _T:
-    """Try again where the device went away; the last time it may."""
-    for _ in range(DEVICE_RETRIES):
-        try:
-            return work()
-        except DeviceLost:
-            continue
-    return work()
+    """Try again where the device went away; the last time it may.
+
+    Raises:
+        UsageError: If a disk is full, which is nobody's candidate's fault.
+    """
+    try:
+        for _ in range(DEVICE_RETRIES):
+            try:
+                return work()
+            except DeviceLost:
+                continue
+        return work()
+    except DiskFull as failure:
+        raise _disk_full(failure) from failure
+
+
+@contextmanager
+def _clear_failures() -> Iterator[None]:
+    """Turn a failure before the first candidate into a message."""
+    try:
+        yield
+    except DiskFull as failure:
+        raise _disk_full(failure) from failure
+    except EvaluationFailure as failure:
+        raise UsageError(f"workload: {failure.reason}") from failure
+
+
+def _disk_full(failure: DiskFull) -> UsageError:
+    goes_on = "Every finished trial is kept, and the same command goes on."
+    return UsageError(f"{failure.reason} {goes_on}")
 
 
 def _complete(record: TrialRecord, objectives: tuple[Objective, ...]) -> TrialRecord:

@@ -33,6 +33,8 @@ from search.study_attributes import RUN, run_of_study
 
 SQLITE_TIMEOUT_S = 30.0
 _POINTER = "run.json"
+# SQLite has to write beside a database before it can read it.
+_DISK_SIGNS = ("disk I/O error", "disk is full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class RunDirectory:
         Raises:
             UsageError: If the folder or the storage can't be written, or another process holds it.
         """
-        with self._clear_errors():
+        with self.clear_errors():
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / "run.lock", timeout=0)
             try:
@@ -75,8 +77,12 @@ class RunDirectory:
                 lock.release()
 
     @contextmanager
-    def _clear_errors(self) -> Iterator[None]:
-        """Turn what a full or read-only disk does, here or in the storage, into a message."""
+    def clear_errors(self) -> Iterator[None]:
+        """Turn what a full or read-only disk does, here or in the storage, into a message.
+
+        Raises:
+            UsageError: With it.
+        """
         try:
             yield
         except (OSError, SQLAlchemyError, StorageInternalError) as error:
@@ -121,7 +127,7 @@ class RunDirectory:
         is_default = url == self._default_storage
         pointer = {"study": study_name} if is_default else {"storage": url, "study": study_name}
         if pointer != self._pointer():
-            with self._clear_errors():  # in one step: a torn pointer would lock the run out
+            with self.clear_errors():  # in one step: a torn pointer would lock the run out
                 partial = self.path / f"{_POINTER}.partial"
                 partial.write_text(json.dumps(pointer))
                 partial.replace(self.path / _POINTER)
@@ -181,6 +187,11 @@ def open_storage(url: str) -> BaseStorage:
             _write_ahead(storage)
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
         first_line = str(error).splitlines()[0]
+        if is_sqlite and any(sign in first_line for sign in _DISK_SIGNS):
+            raise UsageError(
+                f"{sqlalchemy.make_url(url).database} can't be opened: its disk is full or broken "
+                f"({_cause(error)}). Free space there; every finished trial is kept."
+            ) from error
         raise UsageError(
             f"--storage must be a database that Optuna can open, but {_without_password(url)} "
             f"answers: {first_line}. Check the URL, or leave it out for SQLite."

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -149,12 +150,21 @@ def _sharing(plan: Plan) -> str:
     )
 
 
+class _RunLog(logging.FileHandler):
+    """A log that loses lines while its disk is full; the study says what is wrong."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
+        """Print a traceback for anything but a line that can't be written."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 @contextmanager
 def _run_log(logger: logging.Logger, directory: RunDirectory) -> Iterator[None]:
     """Send what happens to the run's log, once its folder is there."""
     try:
         directory.path.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(directory.log, delay=True)
+        handler = _RunLog(directory.log, delay=True)
     except OSError:  # the run itself says what is wrong with its folder
         yield
         return
@@ -166,7 +176,8 @@ def _run_log(logger: logging.Logger, directory: RunDirectory) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
 
 
 def _ignore(_: Event) -> None:

@@ -93,9 +93,9 @@ def _opened(
     space: Space, directory: RunDirectory, options: RunOptions, observe: Observer
 ) -> Iterator[SearchLoop]:
     target = find_target(space)
-    for text in target.notices:
-        observe(Notice(text))
     with directory.writing(), closing(make_builder(space, observe)) as builder:
+        for text in target.notices:
+            observe(Notice(text))
         budget = _budget(space, options)
         plan = make_plan(space, target, describe_workload(builder, observe))
         study = _open_study(plan, directory, options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import inspect
+import io
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -171,6 +172,9 @@ class Workload(abc.ABC):
 
         Returns:
             The module in eval mode. Weights are kept under `cache_dir`.
+
+        Raises:
+            WorkloadError: If the cache can't be written.
         """
         import torch
 
@@ -183,15 +187,30 @@ class Workload(abc.ABC):
                 return module.eval()
             self.rng = np.random.default_rng(0)
             train(module)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        torch.save(module.state_dict(), partial)
-        partial.replace(path)
+        content = io.BytesIO()  # written to a full disk, torch.save raises anything but that
+        torch.save(module.state_dict(), content)
+        _write_atomically(path, content.getbuffer())
         return module.eval()
 
     def _weights_name(self) -> str:
         source = Path(inspect.getfile(type(self)))
         return f"{type(self).__name__}-{source_digest(source)[:16]}.pt"
+
+
+def _write_atomically(path: Path, content: memoryview) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkloadError(
+            f"trained weights must be kept, but {path.parent} can't be written: {error.strerror}. "
+            "Free space there, or name another folder with EDGE_INFERENCE_SEARCH_CACHE."
+        ) from error
 
 
 @runtime_checkable

@@ -139,9 +139,7 @@ class OpenVino(Engine):
                 core.read_model(source), "CPU", _properties(precision, flags)
             )
         except RuntimeError as error:
-            raise CandidateRejected(
-                "openvino can't compile the model: " + _reason(error)
-            ) from error
+            raise _failure("openvino can't compile the model: ", error) from error
         _check_in_force(core, compiled, precision, flags)
         blob = io.BytesIO()
         compiled.export_model(blob)
@@ -160,7 +158,7 @@ class OpenVino(Engine):
         try:
             model = core.import_model(blob, "CPU", _properties(precision, flags))
         except RuntimeError as error:
-            raise CandidateRejected("openvino can't load the blob: " + _reason(error)) from error
+            raise _failure("openvino can't load the blob: ", error) from error
         _check_in_force(core, model, precision, flags)
         return OpenVinoSession(model, (blob, mapped))
 
@@ -208,6 +206,12 @@ def _notes(compiled: Any, flags: Mapping[str, FlagValue]) -> List[str]:
     if used == int(flags["threads"]):
         return []
     return [f"OpenVINO uses {used} of {flags['threads']} threads on this CPU."]
+
+
+def _failure(what: str, error: Exception) -> Exception:
+    if "Failed to allocate" in str(error):
+        return MemoryError(str(error))
+    return CandidateRejected(what + _reason(error))
 
 
 def _reason(error: Exception) -> str:

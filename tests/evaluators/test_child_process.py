@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from evaluators.child_process import ChildProcess, Limits
-from evaluators.failures import CandidateRejected, DeviceLost, InputError
+from evaluators.failures import CandidateRejected, DeviceLost, DiskFull, InputError
 
 HANDLER = """
 import os, signal, sys, time, ctypes
@@ -48,6 +48,11 @@ def handle(message):
         raise InputError("the file is wrong.")
     if kind == "lost":
         raise DeviceLost("the cable was pulled.")
+    if kind == "full":
+        with open("/dev/full", "wb", buffering=0) as file:
+            file.write(b"x")
+    if kind == "no room":
+        raise OSError(28, "No space left on device", "/scratch/model.onnx")
 
 serve(handle)
 """
@@ -113,6 +118,14 @@ def test_failures_keep_their_kind(child):
         process.request({"kind": "input"})
     with pytest.raises(DeviceLost, match="the cable was pulled"):
         process.request({"kind": "lost"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"), [("full", ""), ("no room", r" \(/scratch/model\.onnx\)")]
+)
+def test_a_full_disk_is_not_the_candidates_fault(child, kind, where):
+    with pytest.raises(DiskFull, match=rf"^a disk of this machine is full{where}\. Free space"):
+        child().request({"kind": kind})
 
 
 def test_a_child_that_hangs_is_killed_and_its_limit_named(child):

@@ -2,9 +2,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from evaluators.failures import CandidateRejected, DiskFull
 from evaluators.store import ArtifactStore, code_digest, default_root, read_entry, tool_versions
 
 
@@ -76,6 +78,43 @@ def test_what_fails_leaves_nothing_behind(store):
     with pytest.raises(RuntimeError, match="on fire"):
         store.get_or_build("export", {}, build)
     assert not list((store.root / "partial").iterdir())
+    assert not store.get_or_build("export", {}, writing("x")).was_found
+
+
+def test_a_failure_is_passed_on_where_the_disk_has_room(store):
+    def build(_):
+        raise CandidateRejected("op FOO is not supported")
+
+    with pytest.raises(CandidateRejected, match="op FOO"):
+        store.get_or_build("export", {}, build)
+
+
+def full_device(_):
+    Path("/dev/full").write_text("x")
+
+
+def hiding(out_dir):
+    """Fail as torch.save does."""
+    raise CandidateRejected("RuntimeError: unexpected pos 704 vs 598")
+
+
+def test_a_full_disk_is_named_with_the_remedy(store):
+    with pytest.raises(DiskFull) as caught:
+        store.get_or_build("export", {}, full_device)
+    assert caught.value.reason == (
+        f"{store.root} can't be written: no space left on device. Free space there, or name "
+        "another folder with EDGE_INFERENCE_SEARCH_CACHE."
+    )
+    assert not list((store.root / "partial").iterdir())
+
+
+@pytest.mark.parametrize("build", [hiding, lambda out_dir: {}], ids=["the build", "the store"])
+def test_a_full_disk_is_to_blame_whoever_meets_it(small_disk, fill_disk, build):
+    store = ArtifactStore(small_disk / "store")
+    ballast = fill_disk(small_disk)
+    with pytest.raises(DiskFull, match="store can't be written: no space left on device"):
+        store.get_or_build("export", {}, build)
+    ballast.unlink()
     assert not store.get_or_build("export", {}, writing("x")).was_found
 
 

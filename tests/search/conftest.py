@@ -298,3 +298,27 @@ def run_cli(tmp_path, search_cache):
         )
 
     return run_search
+
+
+@pytest.fixture
+def start(tmp_path, search_cache):
+    """Return a function that starts ``python -m search run`` and doesn't wait for its end."""
+
+    def begin(*args, env=None):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "search", "run", *map(str, args), "--plain"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        begun.append(process)
+        return process
+
+    begun = []
+    yield begin
+    for process in begun:
+        process.kill()
+        process.wait()
+        process.stdout.close()

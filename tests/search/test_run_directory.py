@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -205,6 +206,22 @@ def test_a_storage_that_gives_out_is_no_traceback(directory, begin):
         directory.writing(),
     ):
         optuna.load_study(study_name="tiny", storage=storage).ask().set_user_attr("a", 1)
+
+
+def test_a_full_disk_on_which_nothing_can_be_opened_is_named(begin, small_disk, fill_disk):
+    directory = RunDirectory(small_disk / "tiny")
+    begin(directory)
+    gc.collect()  # the last connection takes SQLite's two extra files along
+    assert not (directory.path / "study.db-shm").exists()
+    ballast = fill_disk(small_disk)
+    with pytest.raises(UsageError) as caught:
+        directory.load()
+    assert str(caught.value) == (
+        f"{directory.path}/study.db can't be opened: its disk is full or broken (disk I/O error). "
+        "Free space there; every finished trial is kept."
+    )
+    ballast.unlink()
+    assert len(directory.load().trials) == 1
 
 
 def test_a_folder_without_a_run_is_named(directory, tmp_path):

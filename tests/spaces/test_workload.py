@@ -53,6 +53,26 @@ def test_training_happens_once_and_its_weights_are_kept(points):
     assert [path.suffix for path in points.cache_dir.iterdir()] == [".pt"]
 
 
+def test_weights_that_cannot_be_kept_name_the_folder_and_the_remedy(points, small_disk, fill_disk):
+    points.cache_dir = small_disk / "teachers"
+    ballast = fill_disk(small_disk)
+    with pytest.raises(WorkloadError) as caught:
+        points.model()
+    assert str(caught.value) == (
+        f"trained weights must be kept, but {points.cache_dir} can't be written: No space left on "
+        "device. Free space there, or name another folder with EDGE_INFERENCE_SEARCH_CACHE."
+    )
+    assert not list(points.cache_dir.iterdir())
+    ballast.unlink()
+    points.model()
+
+
+def test_a_cache_that_is_no_folder_is_named(points):
+    points.cache_dir.write_text("in the way")
+    with pytest.raises(WorkloadError, match=r"cache can't be written: File exists\. Free space"):
+        points.model()
+
+
 def test_training_is_seeded_and_leaves_torchs_own_generator_alone(points, tmp_path):
     torch.manual_seed(123)
     expected = torch.rand(1)

@@ -1,0 +1,34 @@
+"""A disk that is soon full."""
+
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return the folder of a disk of 16 MiB."""
+    folder = tmp_path / "small_disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"only who may mount can have a small disk: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def fill_disk():
+    """Return a function that leaves no room on a folder's disk; deleting the file makes some."""
+
+    def fill(folder):
+        ballast = folder / "ballast"
+        with ballast.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(2**16))
+            except OSError:
+                return ballast
+
+    return fill
