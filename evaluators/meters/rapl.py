@@ -1,8 +1,21 @@
-"""RAPL: energy counters of Intel and AMD packages, through the kernel's powercap files.
+"""RAPL: energy counters of Intel and AMD packages and their memory, through the powercap files.
+
+::
+
+    /sys/class/powercap/
+        intel-rapl:0          name: package-0      counted
+        intel-rapl:0:0        name: core           a part of the package
+        intel-rapl:0:1        name: uncore         a part of the package
+        intel-rapl:0:2        name: dram           counted: memory isn't a part of the package
+        intel-rapl:1          name: psys           the whole board, the package in it: not counted
+        intel-rapl-mmio:0     name: package-0      the same counter again: not counted
+
+``enabled`` is about power limits and says nothing of the counter, so it isn't looked at.
 
 References:
     Documentation/power/powercap/powercap.rst: energy_uj counts microjoules and wraps to zero after
-    max_energy_range_uj.
+    max_energy_range_uj. drivers/powercap/intel_rapl_common.c: the names of the domains. Intel 64
+    and IA-32 SDM, volume 3, section "RAPL interfaces": which domains contain one another.
 """
 
 from __future__ import annotations
@@ -17,7 +30,7 @@ from evaluators.meters.meter import EnergyReading, Meter
 
 
 class RaplMeter(Meter):
-    """The sum of all CPU packages. Their subdomains (core, uncore) are parts of them.
+    """The sum of all CPU packages and, where it is counted, of their memory.
 
     A counter is taken to wrap at most once between `start` and `stop`: at 200 W the usual range of
     262 kJ lasts 20 minutes.
@@ -35,9 +48,16 @@ class RaplMeter(Meter):
         self._started_s = 0.0
 
     def packages(self) -> List[str]:
-        """Return the folder of every package domain, sorted."""
-        found = glob.glob(os.path.join(self._root, "intel-rapl:*"))
-        return sorted(path for path in found if os.path.basename(path).count(":") == 1)
+        """Return the folder of every domain that is counted, sorted."""
+        folders = sorted(glob.glob(os.path.join(self._root, "intel-rapl:*")))
+        names = {folder: _read_name(folder) for folder in folders}
+        packages = [folder for folder in folders if names[folder].startswith("package")]
+        return [
+            folder
+            for folder in folders
+            if folder in packages
+            or (names[folder] == "dram" and folder.rpartition(":")[0] in packages)
+        ]
 
     def unavailable_reason(self) -> Optional[str]:
         """Say which file is absent or can't be read."""
@@ -67,6 +87,14 @@ def _spent_uj(package: str, before_uj: int) -> int:
     if now_uj >= before_uj:
         return now_uj - before_uj
     return now_uj + _read_uj(package, "max_energy_range_uj") - before_uj
+
+
+def _read_name(folder: str) -> str:
+    try:
+        with open(os.path.join(folder, "name")) as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _read_uj(package: str, name: str) -> int:

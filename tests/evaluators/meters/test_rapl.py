@@ -8,12 +8,23 @@ from evaluators.meters.rapl import RaplMeter
 RANGE_UJ = 262_143_328_850
 
 
+DOMAINS = {
+    "intel-rapl:0": "package-0",
+    "intel-rapl:0:0": "core",
+    "intel-rapl:0:1": "dram",
+    "intel-rapl:1": "package-1",
+    "intel-rapl:2": "psys",
+    "intel-rapl-mmio:0": "package-0",
+}
+
+
 @pytest.fixture
 def powercap(tmp_path):
-    for name in ("intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "max_energy_range_uj").write_text(f"{RANGE_UJ}\n")
-        (tmp_path / name / "energy_uj").write_text("0\n")
+    for domain, name in DOMAINS.items():
+        (tmp_path / domain).mkdir()
+        (tmp_path / domain / "name").write_text(f"{name}\n")
+        (tmp_path / domain / "max_energy_range_uj").write_text(f"{RANGE_UJ}\n")
+        (tmp_path / domain / "energy_uj").write_text("0\n")
     return tmp_path
 
 
@@ -21,13 +32,17 @@ def spend(tree, domain, energy_uj):
     (tree / domain / "energy_uj").write_text(f"{energy_uj}\n")
 
 
-def test_packages_add_up_and_their_parts_are_left_out(powercap):
+def test_packages_and_memory_add_up_and_nothing_is_counted_twice(powercap):
+    """Neither a package's parts, nor the board that contains it, nor the same counter again."""
     meter = RaplMeter(str(powercap))
     meter.start()
     spend(powercap, "intel-rapl:0", 3_000_000)
-    spend(powercap, "intel-rapl:1", 1_500_000)
     spend(powercap, "intel-rapl:0:0", 2_000_000)
-    assert meter.stop().energy_j == pytest.approx(4.5)
+    spend(powercap, "intel-rapl:0:1", 250_000)
+    spend(powercap, "intel-rapl:1", 1_500_000)
+    spend(powercap, "intel-rapl:2", 9_000_000)
+    spend(powercap, "intel-rapl-mmio:0", 3_000_000)
+    assert meter.stop().energy_j == pytest.approx(4.75)
 
 
 def test_a_counter_that_wraps_goes_on(powercap):
