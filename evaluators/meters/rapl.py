@@ -23,10 +23,11 @@ from __future__ import annotations
 import glob
 import os
 import time
-from typing import Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 from evaluators.failures import DeviceLost
 from evaluators.meters.meter import EnergyReading, Meter
+from evaluators.meters.sysfs import read_integer, read_word, unreadable_reason
 
 
 class RaplMeter(Meter):
@@ -37,73 +38,75 @@ class RaplMeter(Meter):
 
     Args:
         root: The powercap folder; tests pass a fake tree.
+        clock: Monotonic clock, seconds. Tests pass a fake one.
     """
 
     name = "rapl"
-    processor = "cpu"
+    processors = ("cpu",)
+    preference = 0
 
-    def __init__(self, root: str = "/sys/class/powercap") -> None:
+    def __init__(
+        self, root: str = "/sys/class/powercap", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._root = root
+        self._clock = clock
+        self._folders: Dict[str, str] = {}
         self._before_uj: Dict[str, int] = {}
         self._started_s = 0.0
 
-    def packages(self) -> List[str]:
-        """Return the folder of every domain that is counted, sorted."""
-        folders = sorted(glob.glob(os.path.join(self._root, "intel-rapl:*")))
-        names = {folder: _read_name(folder) for folder in folders}
-        packages = [folder for folder in folders if names[folder].startswith("package")]
-        return [
-            folder
-            for folder in folders
-            if folder in packages
-            or (names[folder] == "dram" and folder.rpartition(":")[0] in packages)
-        ]
+    def domains(self) -> List[str]:
+        """Return e.g. ``package-0`` and ``package-0/dram``."""
+        return list(self._find())
 
     def unavailable_reason(self) -> Optional[str]:
         """Say which file is absent or can't be read."""
-        packages = self.packages()
-        if not packages:
-            return "no RAPL domain under {} (virtual machines have none)".format(self._root)
-        for package in packages:
-            path = os.path.join(package, "energy_uj")
-            if not os.access(path, os.R_OK):
-                return "{0} can't be read. Allow it with: sudo chmod a+r {0}".format(path)
-        return None
+        folders = self._find()
+        if not folders:
+            return "no RAPL package under {} (virtual machines have none)".format(self._root)
+        return unreadable_reason([_counter(folder) for folder in folders.values()])
 
     def start(self) -> None:
-        """Remember every package's counter."""
-        self._before_uj = {package: _read_uj(package, "energy_uj") for package in self.packages()}
-        self._started_s = time.monotonic()
+        """Remember every counter."""
+        self._folders = self._find()
+        if not self._folders:
+            raise DeviceLost("no RAPL package under {}.".format(self._root))
+        self._before_uj = {
+            domain: read_integer(_counter(folder)) for domain, folder in self._folders.items()
+        }
+        self._started_s = self._clock()
 
     def stop(self) -> EnergyReading:
-        """Return what all packages spent since `start`."""
-        seconds = time.monotonic() - self._started_s
-        spent_uj = sum(_spent_uj(package, before) for package, before in self._before_uj.items())
-        return EnergyReading(spent_uj * 1e-6, seconds)
+        """Return what all domains spent since `start`."""
+        seconds = self._clock() - self._started_s
+        domains_j = {
+            domain: _spent_uj(self._folders[domain], before) * 1e-6
+            for domain, before in self._before_uj.items()
+        }
+        return EnergyReading.of(domains_j, seconds, 2)
+
+    def _find(self) -> Dict[str, str]:
+        """Return domain -> folder of what is counted."""
+        folders = sorted(glob.glob(os.path.join(self._root, "intel-rapl:*")))
+        names = {folder: read_word(folder, "name") for folder in folders}
+        found: Dict[str, str] = {}
+        for folder, name in names.items():
+            parent = names.get(folder.rpartition(":")[0], "")
+            if name.startswith("package"):
+                found[name] = folder
+            elif name == "dram" and parent.startswith("package"):
+                found[parent + "/dram"] = folder
+        return found
 
 
-def _spent_uj(package: str, before_uj: int) -> int:
-    now_uj = _read_uj(package, "energy_uj")
+def _counter(folder: str) -> str:
+    return os.path.join(folder, "energy_uj")
+
+
+def _spent_uj(folder: str, before_uj: int) -> int:
+    now_uj = read_integer(_counter(folder))
     if now_uj >= before_uj:
         return now_uj - before_uj
-    return now_uj + _read_uj(package, "max_energy_range_uj") - before_uj
-
-
-def _read_name(folder: str) -> str:
-    try:
-        with open(os.path.join(folder, "name")) as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def _read_uj(package: str, name: str) -> int:
-    path = os.path.join(package, name)
-    try:
-        with open(path) as file:
-            return int(file.read())
-    except (OSError, ValueError) as error:
-        raise DeviceLost("the RAPL counter {} can't be read: {}.".format(path, error)) from error
+    return now_uj + read_integer(os.path.join(folder, "max_energy_range_uj")) - before_uj
 
 
 METER = RaplMeter()
