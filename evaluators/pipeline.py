@@ -253,6 +253,7 @@ class Pipeline:
             "batch_size": self.batch_size,
             "timing": dict(self.timing),
             "meter": self.power.meter,
+            "meter_program": list(self.power.program),
         }
         with clock.stage("benchmark"), self.device.quiet():
             return self.device.run(job)

@@ -25,12 +25,11 @@ from evaluators.engines import load_engine
 from evaluators.engines.engine import Session
 from evaluators.framing import Message
 from evaluators.meters import load_meter
-from evaluators.meters.meter import EnergyReading
+from evaluators.meters.meter import EnergyReading, Meter
 from evaluators.service import Answer, serve
 
 VARIED_INPUTS = 8
 """How many different batches the timed loop goes through."""
-IDLE_S = 0.5
 
 
 class Energy(NamedTuple):
@@ -63,7 +62,8 @@ def benchmark(job: Dict[str, Any]) -> Answer:
     environment = read_environment()  # before pinning: the estimate needs all of the device's CPUs
     cpus = _pin(engine.thread_count(job["flags"]))
     inputs = [np.load(path, allow_pickle=False) for path in job["inputs"]]
-    idle_power_w = _idle_power_w(job["meter"])
+    meter = load_meter(job["meter"], job["meter_program"]) if job["meter"] else None
+    idle_power_w = None if meter is None else _idle_power_w(meter)
     version = engine.load_runtime()
     can_reset = memory.reset_peak()
     before_bytes = memory.peak_bytes()
@@ -71,7 +71,7 @@ def benchmark(job: Dict[str, Any]) -> Answer:
     started = time.perf_counter()
     with engine.open(compiled, job["artifact"], job["precision"], job["flags"]) as session:
         load_s = time.perf_counter() - started
-        measured = _measure(session, inputs, job, idle_power_w)
+        measured = _measure(session, inputs, job, meter, idle_power_w)
         outputs = collect_outputs(session, inputs, job["batch_size"])
     peak = measured.pop("peak_bytes")
     known = peak is not None and before_bytes is not None and can_reset
@@ -81,10 +81,17 @@ def benchmark(job: Dict[str, Any]) -> Answer:
 
 
 def _measure(
-    session: Session, inputs: List[np.ndarray], job: Dict[str, Any], idle_power_w: Optional[float]
+    session: Session,
+    inputs: List[np.ndarray],
+    job: Dict[str, Any],
+    meter: Optional[Meter],
+    idle_power_w: Optional[float],
 ) -> Dict[str, Any]:
     """Time the session. The peak leaves out the varied inputs, which are ours, not the model's."""
     settings = TimingSettings(**job["timing"])
+    if meter is not None:
+        duration_s = max(settings.min_duration_s, meter.shortest_s)
+        settings = settings._replace(min_duration_s=duration_s)
     batch_size = job["batch_size"]
     first = session.prepare(take_batch(inputs, 0, batch_size))
     session.infer(first)
@@ -94,9 +101,9 @@ def _measure(
         for index in range(1, min(VARIED_INPUTS, max(1, len(inputs[0]) // batch_size)))
     ]
     batches = [first, *rest]
-    meter = _EnergyLoop(job["meter"])
+    loop = _EnergyLoop(meter)
     samples = measure_latency(session, batches, settings)
-    energy = meter.stop(idle_power_w)
+    energy = loop.stop(idle_power_w)
     peak = memory.peak_bytes()
     if peak is not None and peak_after_first is not None:
         ours = len(rest) * sum(array[:batch_size].nbytes for array in inputs)
@@ -117,8 +124,8 @@ def _measure(
 class _EnergyLoop:
     """CPU time and, where there is a meter, joules from construction to `stop`."""
 
-    def __init__(self, meter_name: Optional[str]) -> None:
-        self._meter = None if meter_name is None else load_meter(meter_name)
+    def __init__(self, meter: Optional[Meter]) -> None:
+        self._meter = meter
         self._cpu_s, self._wall_s = time.process_time(), time.perf_counter()
         if self._meter is not None:
             self._meter.start()
@@ -129,12 +136,9 @@ class _EnergyLoop:
         return Energy(seconds, time.process_time() - self._cpu_s, reading, idle_power_w)
 
 
-def _idle_power_w(meter_name: Optional[str]) -> Optional[float]:
-    if meter_name is None:
-        return None
-    meter = load_meter(meter_name)
+def _idle_power_w(meter: Meter) -> float:
     meter.start()
-    time.sleep(IDLE_S)
+    time.sleep(meter.shortest_s)
     return meter.stop().power_w
 
 
