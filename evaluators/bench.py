@@ -172,6 +172,7 @@ class Bench:
             "batch_size": self.batch_size,
             "timing": dict(self.timing),
             "meter": self.power.meter,
+            "meter_program": list(self.power.program),
         }
 
     def _keep_samples(self, built: Built, timed_s: np.ndarray, warmup_s: np.ndarray) -> str:

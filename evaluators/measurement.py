@@ -82,10 +82,15 @@ def unavailable(unit: str, why: str) -> Quantity:
 
 @dataclass(frozen=True, slots=True)
 class PowerSource:
-    """Where power comes from on this device: a meter's name, a rated power, or neither."""
+    """Where power comes from on this device: a meter's name, a rated power, or neither.
+
+    Attributes:
+        program: What the meter ``command`` runs; empty for every other.
+    """
 
     meter: str | None
     rated_power_w: float | None
+    program: tuple[str, ...] = ()
 
 
 def quantities_of(

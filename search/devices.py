@@ -9,6 +9,7 @@ from rich.table import Table
 from evaluators.benchmark.environment import read_environment
 from evaluators.engines import engine_names, load_engine
 from evaluators.meters import load_meter, meter_names
+from evaluators.meters.meter import Meter
 from evaluators.store import tool_versions
 from search.target import NOT_YET
 
@@ -53,9 +54,21 @@ def _engines() -> Table:
 
 
 def _meters() -> Table:
-    table = Table("meter", "measures", "here", "why not")
-    for name in meter_names():
-        meter = load_meter(name)
+    table = Table("meter", "measures", "here", "why not, and how to allow it")
+    for meter in [part for name in meter_names() for part in load_meter(name).parts()]:
         why = meter.unavailable_reason()
-        table.add_row(name, meter.processor, "no" if why else "yes", escape(why or ""))
+        here = "no" if why else "yes"
+        if why is None and not meter.processors:
+            here = "if named"
+            why = (
+                "nobody but you can know what it measures: if that is the device, write "
+                f"device.meter: {meter.name}"
+            )
+        table.add_row(escape(meter.name), escape(_measured(meter)), here, escape(why or ""))
     return table
+
+
+def _measured(meter: Meter) -> str:
+    """Return the processors and what is added up, as far as it was found."""
+    parts = [", ".join(part) for part in (meter.processors, meter.domains()) if part]
+    return ": ".join(parts)

@@ -13,10 +13,11 @@ from evaluators.devices.local import LocalDevice
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
 from evaluators.measurement import PowerSource
-from evaluators.meters import best_meter, load_meter, meter_names
+from evaluators.meters import best_meter, best_part, load_meter, meter_names
 from evaluators.meters.meter import Meter
 from search.errors import MissingError, UsageError
 from spaces.errors import suggest
+from spaces.field_types import MeterCommand
 from spaces.schema import Space
 
 MEASURED = "measured"
@@ -134,29 +135,37 @@ def _stand_in_reason(space: Space, engine: Engine) -> str | None:
 
 
 def _find_power(space: Space, processor: str) -> tuple[PowerSource, list[str]]:
-    meter = _find_meter(space, processor)
-    if meter is not None:
-        return PowerSource(meter.name, space.device.rated_power_w), []
+    name, program = _named_meter(space)
+    meter = best_meter(processor) if name is None else _load_named(space, name, program, processor)
     rated = space.device.rated_power_w
+    if meter is not None:
+        return PowerSource(meter.name, rated, program), []
     if rated is None:
         return PowerSource(None, None), []
     notice = (
         "No power meter here: power and energy are estimates, the share of CPU time x the rated "
-        f"power of {rated:g} W, marked ~ wherever they are shown."
+        f"power of {rated:g} W, marked ~ wherever they are shown. `python -m search devices` says "
+        "why each meter can't be read."
     )
     return PowerSource(None, rated), [notice]
 
 
-def _find_meter(space: Space, processor: str) -> Meter | None:
-    name = space.device.meter
-    if name is None:
-        return best_meter(processor)
-    if name not in meter_names():
+def _named_meter(space: Space) -> tuple[str | None, tuple[str, ...]]:
+    """Return the meter that the space file names, and the program where it is one."""
+    choice = space.device.meter
+    return ("command", choice.command) if isinstance(choice, MeterCommand) else (choice, ())
+
+
+def _load_named(space: Space, name: str, program: tuple[str, ...], processor: str) -> Meter:
+    try:
+        meter = load_meter(name, program)
+    except KeyError:
         problem = space.problem(
             "device.meter", "must be a meter", name, suggest(name, meter_names())
         )
-        raise UsageError.of([problem])
-    meter = load_meter(name)
+        raise UsageError.of([problem]) from None
+    if meter.parts() != [meter]:  # it stands for several sources: the best of them
+        meter = best_part(meter, processor) or meter
     reason = meter.unavailable_reason()
     if reason is not None:
         raise MissingError(f"device.meter {name}: {reason}. Leave it out to take the best found.")

@@ -28,6 +28,9 @@ _WORKLOAD_PATTERN = r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"
 _PRECISION = Limits("word", words=PRECISIONS, remedy="Use a list, e.g. [fp32, int8].")
 _SPARSITY = Limits("number", at_least=0, below=1, remedy="Use a fraction, e.g. 0.8.")
 
+Word = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
+
 
 class OnnxFiles(Section):
     """A model that exists only as ONNX: it can't be pruned or trained."""
@@ -36,6 +39,13 @@ class OnnxFiles(Section):
     """The model, relative to the space file."""
     data: str = Field(min_length=1, examples=["data.npz"])
     """An .npz with one array for each input, and ``targets``."""
+
+
+class MeterCommand(Section):
+    """A meter that is a program of the person's own."""
+
+    command: Words = Field(examples=[["read_wall_meter.py", "--watts"]])
+    """The program and its arguments; it prints watts, one number a line."""
 
 
 def _name(raw: str) -> str:
@@ -49,6 +59,14 @@ def _workload(raw: object) -> str | OnnxFiles:
         return OnnxFiles.model_validate(raw)
     if not isinstance(raw, str) or not re.fullmatch(_WORKLOAD_PATTERN, raw):
         raise ValueError("must be file.py:Class, package.module:Class or {onnx: ..., data: ...}")
+    return raw
+
+
+def _meter(raw: object) -> str | MeterCommand:
+    if isinstance(raw, dict):
+        return MeterCommand.model_validate(raw)
+    if not isinstance(raw, str) or not raw:
+        raise ValueError("must be a meter or {command: [program, argument, ...]}")
     return raw
 
 
@@ -95,8 +113,6 @@ def _sparsity_json_schema() -> dict[str, object]:
     return {"anyOf": [*dimension["anyOf"], groups]}
 
 
-Word = Annotated[str, Field(min_length=1)]
-Words = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
 FileName = Annotated[
     str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})
 ]
@@ -116,6 +132,13 @@ Workload = Annotated[
                 OnnxFiles.model_json_schema(),
             ]
         }
+    ),
+]
+MeterChoice = Annotated[
+    str | MeterCommand | None,
+    PlainValidator(_meter),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "minLength": 1}, MeterCommand.model_json_schema()]}
     ),
 ]
 Connection = Annotated[

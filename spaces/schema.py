@@ -17,6 +17,7 @@ from spaces.field_types import (
     Connection,
     Duration,
     FileName,
+    MeterChoice,
     ObjectiveNames,
     Precisions,
     Rounds,
@@ -43,8 +44,9 @@ class Device(Section):
     first."""
     rated_power_w: float | None = Field(default=None, gt=0, examples=[2.0])
     """Power of the device at full load, watts: for an estimate where no meter exists."""
-    meter: Word | None = Field(default=None, examples=["rapl"])
-    """What measures power; the best meter found if left out."""
+    meter: MeterChoice = Field(default=None, examples=["rapl", {"command": ["read_wall_meter.py"]}])
+    """What measures power: a meter's name, or a program that prints watts; the best meter found if
+    left out."""
     connect: Connection = Field(default=None, examples=["local", "ssh://pi@raspberrypi"])
     """``local`` or ``ssh://user@host[:port]``."""
     cpu_model: Word | None = Field(default=None, examples=["Intel"])

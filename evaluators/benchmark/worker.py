@@ -39,7 +39,6 @@ from evaluators.service import Answer, serve
 
 VARIED_INPUTS = 8
 """How many different batches the timed loop goes through."""
-IDLE_S = 0.5
 _MEMORY_QUERIES = 32
 
 
@@ -129,6 +128,9 @@ def _measure(
 ) -> Any:
     """Time the session. The peak leaves out the varied inputs, which are ours, not the model's."""
     settings = TimingSettings(**job["timing"])
+    if meter is not None:
+        duration_s = max(settings.min_duration_s, meter.shortest_s)
+        settings = settings._replace(min_duration_s=duration_s)
     batch_size = job["batch_size"]
     first = session.prepare(take_batch(inputs, 0, batch_size))
     session.infer(first)
@@ -192,12 +194,12 @@ def _peak_over(before_bytes: Optional[int], peak_bytes: Optional[int]) -> Option
 
 
 def _meter(job: Dict[str, Any]) -> Optional[Meter]:
-    return None if job["meter"] is None else load_meter(job["meter"])
+    return load_meter(job["meter"], job["meter_program"]) if job["meter"] else None
 
 
 def _idle_power_w(meter: Meter) -> float:
     meter.start()
-    time.sleep(IDLE_S)
+    time.sleep(meter.shortest_s)
     return meter.stop().power_w
 
 

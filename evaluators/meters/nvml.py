@@ -1,59 +1,112 @@
-"""NVML: the energy counter of the first NVIDIA GPU (Volta and later)."""
+"""NVML: the energy counter of the first NVIDIA GPU, or its power where it has no counter.
+
+References:
+    NVML API Reference: nvmlDeviceGetTotalEnergyConsumption (mJ since the driver was loaded; Volta
+    and later) and nvmlDeviceGetPowerUsage (mW; before Ampere the instantaneous power).
+"""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import time
-from typing import Any, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from evaluators.failures import DeviceLost
 from evaluators.meters.meter import EnergyReading, Meter
+from evaluators.meters.sampled import Sampler
 
 
 class NvmlMeter(Meter):
-    """Total energy of one GPU board since the driver was loaded, in steps of a millijoule."""
+    """One GPU with its board and memory.
+
+    Args:
+        nvml: The module ``pynvml``, or a stand-in; imported on first use if None.
+        clock: Monotonic clock, seconds. Tests pass a fake one.
+    """
 
     name = "nvml"
-    processor = "gpu"
+    processors = ("gpu",)
+    preference = 0
 
-    def __init__(self) -> None:
+    def __init__(
+        self, nvml: Optional[Any] = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._given = nvml
+        self._clock = clock
+        self._gpu = ""
         self._before_mj = 0
         self._started_s = 0.0
+        self._sampler: Optional[Sampler] = None
+
+    def domains(self) -> List[str]:
+        """Return the GPU's name."""
+        return [] if self.unavailable_reason() else [self._gpu_name()]
 
     def unavailable_reason(self) -> Optional[str]:
-        """Say what NVML answers where there is no GPU, driver or counter."""
-        if importlib.util.find_spec("pynvml") is None:
+        """Say what NVML answers where there is no GPU or driver."""
+        if self._given is None and importlib.util.find_spec("pynvml") is None:
             return "the Python package nvidia-ml-py is missing: pip install nvidia-ml-py"
-        import pynvml
-
+        nvml = self._nvml()
         try:
-            _read_mj(pynvml)
-        except pynvml.NVMLError as error:
+            if self._read_mj() is None:
+                self._read_mw()
+        except nvml.NVMLError as error:
             return "NVML answers: {}".format(error)
         return None
 
     def start(self) -> None:
-        """Remember the board's counter."""
-        import pynvml
-
-        self._before_mj = _read_mj(pynvml)
-        self._started_s = time.monotonic()
+        """Remember the counter, or begin to sample the power."""
+        self._gpu = self._ask(self._gpu_name)
+        before_mj = self._ask(self._read_mj)
+        self._sampler = None
+        if before_mj is None:
+            self._sampler = Sampler(self._read_w, self._clock)
+            self._sampler.start()
+            return
+        self._before_mj = before_mj
+        self._started_s = self._clock()
 
     def stop(self) -> EnergyReading:
-        """Return what the board spent since `start`."""
-        import pynvml
+        """Return what the GPU spent since `start`."""
+        if self._sampler is not None:
+            return self._sampler.stop()
+        seconds = self._clock() - self._started_s
+        spent_mj = self._ask(self._read_mj) - self._before_mj
+        return EnergyReading.of({self._gpu: spent_mj * 1e-3}, seconds, 2)
 
-        seconds = time.monotonic() - self._started_s
+    def _read_w(self) -> Dict[str, float]:
+        return {self._gpu: self._ask(self._read_mw) * 1e-3}
+
+    def _read_mj(self) -> Optional[int]:
+        """Return the counter, or None where the GPU has none."""
+        nvml = self._nvml()
         try:
-            spent_mj = _read_mj(pynvml) - self._before_mj
-        except pynvml.NVMLError as error:
-            raise DeviceLost("the GPU's energy counter vanished: {}.".format(error)) from error
-        return EnergyReading(spent_mj * 1e-3, seconds)
+            return int(nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle()))
+        except nvml.NVMLError_NotSupported:
+            return None
 
+    def _read_mw(self) -> int:
+        return int(self._nvml().nvmlDeviceGetPowerUsage(self._handle()))
 
-def _read_mj(nvml: Any) -> int:
-    nvml.nvmlInit()
-    return int(nvml.nvmlDeviceGetTotalEnergyConsumption(nvml.nvmlDeviceGetHandleByIndex(0)))
+    def _gpu_name(self) -> str:
+        name = self._nvml().nvmlDeviceGetName(self._handle())
+        return name.decode() if isinstance(name, bytes) else str(name)
+
+    def _ask(self, read: Callable[[], Any]) -> Any:
+        nvml = self._nvml()
+        try:
+            return read()
+        except nvml.NVMLError as error:
+            raise DeviceLost("the GPU can't be read through NVML: {}.".format(error)) from error
+
+    def _handle(self) -> Any:
+        nvml = self._nvml()
+        nvml.nvmlInit()
+        return nvml.nvmlDeviceGetHandleByIndex(0)
+
+    def _nvml(self) -> Any:
+        return importlib.import_module("pynvml") if self._given is None else self._given
 
 
 METER = NvmlMeter()

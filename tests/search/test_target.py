@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import sys
+
 import psutil
 import pytest
 
 from evaluators.benchmark.environment import cpu_model
 from evaluators.child_process import Limits
 from evaluators.engines import load_engine
+from evaluators.meters.hwmon import METER as HWMON
 from evaluators.meters.rapl import METER as RAPL
 from search import target
 from search.errors import MissingError, UsageError
@@ -112,6 +115,62 @@ def test_a_meter_that_can_be_read_is_taken(space_of, monkeypatch):
         found = find_target(space_of(header=header))
         assert found.power.meter == "rapl"
         assert found.notices == ()
+
+
+@pytest.fixture
+def sensors(tmp_path, monkeypatch):
+    """Return a function that puts chip -> watts under a fake hwmon folder."""
+
+    def add(**watts):
+        for chip, power_w in watts.items():
+            folder = tmp_path / "hwmon" / f"hwmon_{chip}"
+            folder.mkdir(parents=True)
+            (folder / "name").write_text(chip)
+            (folder / "power1_input").write_text(str(power_w * 1_000_000))
+        monkeypatch.setattr(HWMON, "_root", str(tmp_path / "hwmon"))
+
+    return add
+
+
+def test_a_meter_of_several_sensors_gives_the_one_for_the_processor(space_of, sensors):
+    sensors(amdgpu=30, zenpower=20, ina226=5)
+    assert find_target(space_of(header=device(meter="hwmon"))).power.meter == "hwmon:zenpower"
+
+
+def test_a_sensor_that_only_the_person_knows_is_taken_if_named(space_of, sensors):
+    sensors(ina226=5)
+    name = "hwmon:ina226@hwmon_ina226/power1"
+    assert find_target(space_of(header=device(meter=name))).power.meter == name
+    with pytest.raises(
+        MissingError, match=rf"hwmon: it must be told which sensor .*: {name}\. Lea"
+    ):
+        find_target(space_of(header=device(meter="hwmon")))
+
+
+def test_a_program_is_tried_out_first(space_of, tmp_path):
+    script = tmp_path / "meter.py"
+    script.write_text("import time\nprint(2.5, flush=True)\ntime.sleep(60)\n")
+    header = device(meter=f"{{{{command: [{sys.executable}, {script}]}}}}")
+    power = find_target(space_of(header=header)).power
+    assert (power.meter, power.program) == ("command", (sys.executable, str(script)))
+    script.write_text("print('2.5 W')\n")
+    with pytest.raises(
+        MissingError, match=r"device.meter command: python\S* must print watts, .*W'"
+    ):
+        find_target(space_of(header=header))
+
+
+def test_a_program_that_is_not_there_says_so(space_of):
+    header = device(meter="{{command: [no-such-wattmeter]}}")
+    with pytest.raises(
+        MissingError, match="must be on PATH or executable, but 'no-such-wattmeter'"
+    ):
+        find_target(space_of(header=header))
+
+
+def test_a_command_without_its_program_says_how_to_name_it(space_of):
+    with pytest.raises(MissingError, match=r"device.meter: \{command: \[program, argument\]\}\. L"):
+        find_target(space_of(header=device(meter="command")))
 
 
 def test_without_a_meter_power_is_an_estimate_that_says_so(space_of, without_meters):

@@ -24,6 +24,12 @@ def validate(kind, raw):
         (field_types.Sparsity, 0, Fixed(0.0)),
         (field_types.Sparsity, {"min": 0, "max": 0.5}, Range(0.0, 0.5)),
         (field_types.Sparsity, {"stem": 0.5}, {"stem": Fixed(0.5)}),
+        (field_types.MeterChoice, "hwmon:amdgpu", "hwmon:amdgpu"),
+        (
+            field_types.MeterChoice,
+            {"command": ["wattmeter", "-w"]},
+            field_types.MeterCommand(command=("wattmeter", "-w")),
+        ),
         (field_types.Workload, "a.b:C", "a.b:C"),
         (
             field_types.Workload,
@@ -46,6 +52,8 @@ def test_what_is_written_becomes_a_value(kind, raw, value):
         (field_types.ObjectiveNames, ["latency"], "must name objectives"),
         (field_types.Sparsity, {"stem": {"low": 0}}, "is not a key of a range"),
         (field_types.Sparsity, {"low": 0, "high": 0.5}, "is not a key of a range"),
+        (field_types.MeterChoice, 3, "must be a meter or"),
+        (field_types.MeterChoice, {"command": "wattmeter -w"}, "valid tuple"),
         (field_types.Workload, {"onnx": "m.onnx"}, "Field required"),
         (field_types.Workload, 3, r"must be file\.py:Class"),
     ],

@@ -404,7 +404,31 @@ def test_each_problem_is_one_line(problems_of, extra, line):
                 "rated_power_w: 2.0."
             ),
         ),
-        ("device: {meter: ''}", "1: device.meter must not be empty. Write e.g. meter: rapl."),
+        (
+            "device: {meter: ''}",
+            (
+                "1: device.meter must be a meter or {command: [program, argument, ...]}, but got "
+                "''. Write e.g. meter: rapl."
+            ),
+        ),
+        (
+            "device: {meter: {command: wattmeter}}",
+            (
+                "1: device.meter.command must be a list, but got 'wattmeter'. Write e.g. command: "
+                "[read_wall_meter.py, --watts]."
+            ),
+        ),
+        (
+            "device: {meter: {command: []}}",
+            (
+                "1: device.meter.command must not be empty. Write e.g. command: "
+                "[read_wall_meter.py, --watts]."
+            ),
+        ),
+        (
+            "device: {meter: {comand: [wattmeter]}}",
+            "1: device.meter.comand is not a key here. Did you mean command?",
+        ),
         (
             "device: {connect: board}",
             (

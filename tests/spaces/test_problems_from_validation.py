@@ -17,7 +17,7 @@ GOOD = {
         "name": "here",
         "engines": ["openvino"],
         "rated_power_w": 2.0,
-        "meter": "rapl",
+        "meter": {"command": ["wattmeter", "--watts"]},
         "connect": "local",
         "cpu_model": "Core",
         "if_absent": "fail",
