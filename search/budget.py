@@ -46,12 +46,17 @@ class Budget:
         """Return seconds left, or None without a limit."""
         return None if self.timeout_s is None else self.timeout_s - self.elapsed_s()
 
-    def expected_left_s(self, finished: int) -> float | None:
-        """Return how long the rest should take, or None before anything is known."""
+    def expected_left_s(self, finished: int, reserve_s: float = 0.0) -> float | None:
+        """Return how long the rest should take, or None before anything is known.
+
+        Args:
+            finished: Trials that are done.
+            reserve_s: Seconds for what comes after the last trial.
+        """
         left = self.time_left_s()
         if not self._durations_s:
             return left
-        by_trials = max(0, self.trials - finished) * median(self._durations_s)
+        by_trials = max(0, self.trials - finished) * median(self._durations_s) + reserve_s
         return by_trials if left is None else min(left, by_trials)
 
     def allows(self, finished: int, reserve_s: float = 0.0) -> bool:

@@ -122,7 +122,7 @@ class SearchLoop:
         self.trials.append(numbered)
         self.budget.add_trial(time.monotonic() - start)
         finished = self._finished()
-        left_s = self.budget.expected_left_s(finished)
+        left_s = self.budget.expected_left_s(finished, self._reserve_s())
         total = self.budget.trials
         self.observe(TrialFinished(numbered, self._snapshot(), finished, total, left_s))
 

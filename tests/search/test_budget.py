@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from search.budget import Budget, seconds_until
+from search.budget import LARGEST_RESERVE, Budget, seconds_until
 from search.errors import UsageError
 
 
@@ -51,6 +51,25 @@ def test_before_the_first_trial_any_time_left_is_enough(clock):
     assert minute.allows(0)
     clock.now_s += 0.1
     assert not minute.allows(0)
+
+
+def test_time_is_kept_back_for_what_comes_after_the_last_trial(clock):
+    minute = budget(clock, timeout_s=60.0)
+    minute.add_trial(10.0)
+    clock.now_s += 29.0
+    assert minute.allows(1, reserve_s=20.0)  # 31 s are left: the trial's 10 and the reserve's 20
+    clock.now_s += 1.0
+    assert not minute.allows(1, reserve_s=20.0)
+    assert minute.allows(1)
+    assert minute.expected_left_s(9, reserve_s=5.0) == 15.0
+
+
+def test_a_short_session_is_not_all_reserve(clock):
+    short = budget(clock, timeout_s=60.0)
+    clock.now_s += 60 * (1 - LARGEST_RESERVE) - 0.1
+    assert short.allows(0, reserve_s=1000.0)
+    clock.now_s += 0.2
+    assert not short.allows(0, reserve_s=1000.0)
 
 
 def test_time_counts_from_the_start_of_the_session(clock):

@@ -8,8 +8,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from search.drift import CanaryReading
 from search.events import (
     BaselineMeasured,
+    CanaryRead,
+    ConfirmationStarted,
+    FrontConfirmed,
     Notice,
     StageStarted,
     TrialFinished,
@@ -17,6 +21,7 @@ from search.events import (
     Waiting,
 )
 from search.progress import LiveProgress, PlainProgress, log_event
+from search.records import Confirmation
 
 STAND_IN = "measured: on this machine's CPU (Xeon) instead of coral-usb"
 ESTIMATED = "estimated: share of CPU time x rated power of 5 W"
@@ -265,3 +270,22 @@ def test_a_live_display_takes_itself_away():
         terminal.said()
     erase_line = "\x1b[2K"
     assert erase_line in terminal.said().rpartition("workload: load")[2]
+
+
+def test_a_canary_says_whether_the_machine_is_what_it_was(plain_lines):
+    steady, drifted = (CanaryRead(CanaryReading(5, ratio, 0.0)) for ratio in (1.01, 1.08))
+    (line,) = plain_lines(steady)
+    assert line == "canary: the baseline takes 1.010 of its time at the beginning"
+    (line,) = plain_lines(drifted)
+    assert line.endswith("the machine has drifted, so what was measured since the last reading is marked")  # fmt: skip  # noqa: E501
+
+
+def test_confirmation_says_what_it_does_and_what_became_of_the_front(build, plain_lines):
+    before = build.run(build.record(1.0), build.record(0.5, 8.0), build.record(3.0))
+    again = {"confirmation": Confirmation(3, {})}
+    after = build.run(build.record(1.0, **again), build.record(1.1, 8.0, **again))
+    lines = plain_lines(ConfirmationStarted(2, 3), FrontConfirmed(after, before, {7: "crashed."}))
+    assert lines == [
+        "confirming the front: 2 points and the baseline, measured again in 3 fresh processes each",
+        "confirmed: 1 on the front, 1 of them as before; trial 7 couldn't be measured again (crashed.)",  # noqa: E501
+    ]

@@ -13,9 +13,9 @@ from search import session as session_module
 from search.errors import UsageError
 from search.events import BaselineMeasured, Notice, StageStarted, Waiting
 from search.plan import make_plan
-from search.records import BASELINE, RECORD, RUN
 from search.run_directory import open_storage
 from search.session import Session, print_plan
+from search.study_attributes import BASELINE, RECORD, RUN
 
 NAMED = "sparsity: {min: 0.0, max: 0.5, step: 0.25}, precision: [fp32, int8]"
 

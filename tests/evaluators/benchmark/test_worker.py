@@ -1,0 +1,116 @@
+"""The measuring process as the parent meets it: a real engine in a real child."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from evaluators.benchmark.cpus import usable_cpus
+from evaluators.child_process import Limits
+from evaluators.devices.local import LocalDevice
+from evaluators.export.onnx_from_torch import export_onnx
+from tests.evaluators.engines.contract import tiny_images, tiny_net
+
+FLAGS = {
+    "threads": 1,
+    "graph_optimization": "all",
+    "execution_mode": "sequential",
+    "spinning": False,
+}
+ENGINE = {"engine": "onnxruntime", "precision": "fp32", "flags": FLAGS}
+
+
+@pytest.fixture(scope="module")
+def device():
+    return LocalDevice("here", Limits(120.0, 4 * 2**30))
+
+
+@pytest.fixture(scope="module")
+def job(device, tmp_path_factory):
+    """Return a benchmark job over two splits, of a model compiled by a worker."""
+    folder = tmp_path_factory.mktemp("worker")
+    portable, compiled = folder / "portable", folder / "compiled"
+    portable.mkdir()
+    compiled.mkdir()
+    export_onnx(tiny_net(), {"image": tiny_images(1)}, portable)
+    job = {"kind": "compile", **ENGINE, "model": str(portable), "out_dir": str(compiled)}
+    artifact = device.run(job).body["artifact"]
+    splits = {}
+    for split, count in (("validation", 30), ("test", 20)):
+        np.save(folder / f"{split}.npy", tiny_images(count))
+        splits[split] = [str(folder / f"{split}.npy")]
+    return {
+        "kind": "benchmark",
+        **ENGINE,
+        "compiled": str(compiled),
+        "artifact": artifact,
+        "inputs": splits,
+        "answer_splits": ["validation", "test"],
+        "batch_size": 1,
+        "timing": {"min_queries": 64, "min_duration_s": 0.1, "offline_s": 0.05},
+        "meter": None,
+        "meter_program": [],
+    }
+
+
+@pytest.fixture(scope="module")
+def answer(device, job):
+    return device.run(job)
+
+
+def test_every_split_is_answered_as_the_model_would(answer):
+    timed_s, warmup_s, validation, test = answer.arrays
+    assert answer.body["outputs_per_split"] == 1
+    for outputs, count in ((validation, 30), (test, 20)):
+        with torch.inference_mode():
+            expected = tiny_net()(torch.from_numpy(tiny_images(count))).numpy()
+        assert outputs == pytest.approx(expected, abs=1e-4)
+    assert len(timed_s) >= 64
+    assert timed_s.sum() >= 0.09
+    assert (warmup_s > 0).all()
+
+
+def test_the_meter_and_the_watch_cover_the_timed_loop_alone(answer):
+    timed_s, warmup_s, *_ = answer.arrays
+    energy, disturbance = answer.body["energy"], answer.body["disturbance"]
+    assert timed_s.sum() <= energy["seconds"] <= disturbance["watched_s"]
+    assert energy["seconds"] < timed_s.sum() + warmup_s.sum()
+    assert 0 < energy["cpu_time_s"] <= energy["seconds"] * len(usable_cpus())
+    assert energy["reading"] is None
+    assert answer.body["idle_power_w"] is None
+
+
+def test_the_process_is_pinned_to_as_many_cpus_as_it_has_threads(answer):
+    assert len(answer.body["cpus"]) == 1
+    assert set(answer.body["cpus"]) <= set(usable_cpus())
+    assert answer.body["environment"]["cpu_count"] == len(usable_cpus())
+
+
+def test_memory_is_counted_from_the_import_of_the_engine(answer):
+    body = answer.body
+    assert 0 < body["peak_memory_bytes"] < body["baseline_bytes"]
+    assert body["runtime_version"].count(".") == 2
+
+
+def test_private_memory_is_close_to_the_high_water_mark(device, job, answer):
+    private = device.run({**job, "kind": "memory"}).body["peak_memory_bytes"]
+    assert private == pytest.approx(answer.body["peak_memory_bytes"], abs=2 * 2**20)
+
+
+def test_without_splits_there_are_samples_and_no_answers(device, job):
+    found = device.run({**job, "answer_splits": []})
+    assert len(found.arrays) == 2
+    assert found.body["outputs_per_split"] == 0
+
+
+def test_a_program_that_prints_watts_is_read_over_the_loop(device, job):
+    prints = "import time\nwhile True:\n print(2.5, flush=True)\n time.sleep(0.05)"
+    program = [sys.executable, "-c", prints]
+    found = device.run({**job, "meter": "command", "meter_program": program})
+    reading = found.body["energy"]["reading"]
+    assert reading["energy_j"] / reading["seconds"] == pytest.approx(2.5)
+    assert found.body["idle_power_w"] == pytest.approx(2.5)
+    assert reading["seconds"] >= found.body["energy"]["seconds"] * 0.9
