@@ -116,7 +116,9 @@ class Bench:
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        answer = self._least_disturbed(built, clock, splits)
+        job = self._job(built, splits)
+        with clock.stage("benchmark"), self.device.quiet():
+            answer = least_disturbed(self.device, job)
         timed_s, warmup_s, *outputs = answer.arrays
         provenance = self.provenance[built.candidate.engine]
         size_bytes = built.artifact.stat().st_size
@@ -141,21 +143,6 @@ class Bench:
         name = self.workload.metric if split == VALIDATION else f"{split}_{self.workload.metric}"
         drop = drop_quantity(figures, self.reference(split), self.workload.direction, provenance)
         return {name: score_quantity(figures, provenance), f"{name}_drop": drop}
-
-    def _least_disturbed(self, built: Built, clock: StageClock, splits: Sequence[str]) -> Message:
-        job = self._job(built, splits)
-        answers: list[Message] = []
-        with clock.stage("benchmark"), self.device.quiet():
-            while len(answers) < ATTEMPTS:
-                answers.append(self.device.run(job))
-                if not answers[-1].body["disturbance"]["reasons"]:
-                    break
-            best = min(answers, key=_disturbance)
-            best.body["memory_method"] = "VmHWM"
-            if best.body["peak_memory_bytes"] is None:
-                best.body.update(self.device.run({**job, "kind": "memory"}).body)
-                best.body["memory_method"] = "private memory (USS), polled in a separate pass,"
-        return best
 
     def _job(self, built: Built, splits: Sequence[str]) -> dict[str, Any]:
         candidate = built.candidate
@@ -207,6 +194,29 @@ class Bench:
     def _data_recipe(self, split: str) -> dict[str, Any]:
         tools = tool_versions("torch", "numpy")
         return {"workload": self.workload.fingerprint, "split": split, "tools": tools}
+
+
+def least_disturbed(
+    device: LocalDevice, job: Mapping[str, Any], attempts: int = ATTEMPTS
+) -> Message:
+    """Run a benchmark job until nothing disturbs it; after the last attempt the best one counts.
+
+    Where the kernel keeps no high-water mark, one more process looks at memory.
+
+    Raises:
+        EvaluationFailure: What the worker reported, or how it ended.
+    """
+    answers: list[Message] = []
+    while len(answers) < attempts:
+        answers.append(device.run(dict(job)))
+        if not answers[-1].body["disturbance"]["reasons"]:
+            break
+    best = min(answers, key=_disturbance)
+    best.body["memory_method"] = "VmHWM"
+    if best.body["peak_memory_bytes"] is None:
+        best.body.update(device.run({**job, "kind": "memory"}).body)
+        best.body["memory_method"] = "private memory (USS), polled in a separate pass,"
+    return best
 
 
 def _disturbance(answer: Message) -> tuple[int, float]:

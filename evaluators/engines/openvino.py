@@ -55,8 +55,9 @@ class OpenVinoSession(Session):
         """Run one batch; every call returns arrays of its own."""
         for position, tensor in enumerate(prepared):
             self._request.set_input_tensor(position, tensor)
-        self._request.infer()
-        return [tensor.data.copy() for tensor in self._request.output_tensors]
+        # What it returns are copies already. Fetching `output_tensors` and copying those took 15 us
+        # more where the whole query takes 48, and 50 us more after 2.7 ms, when caches are cold.
+        return list(self._request.infer().values())
 
     def decode(self, raw: List[np.ndarray]) -> List[np.ndarray]:
         """Return copies, float16 as float32."""

@@ -2,14 +2,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from torch import nn
 
 from evaluators.engines.openvino import ENGINE, import_openvino
+from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.failures import CandidateRejected
 from evaluators.quantize import openvino_int8
 from tests.evaluators.engines.contract import EngineContract, tiny_images
 from tests.evaluators.engines.unknown_op import unknown_op_model
 
 FLAGS = {"threads": 2, "streams": 0, "performance_hint": "latency", "inference_precision": "f32"}
+
+
+class TwiceTheSame(nn.Module):
+    def forward(self, image):
+        doubled = image * 2
+        return doubled, image / 2, doubled
 
 
 def cpu_has(capability):
@@ -77,6 +85,18 @@ def test_agrees_with_pytorch_on_every_kind_of_input(small_model, tmp_path):
             raw = session.infer(session.prepare(small_model.inputs(index)))
             (ours,) = session.decode(raw)
             np.testing.assert_allclose(ours, small_model.expected(index), rtol=1e-4, atol=1e-5)
+
+
+def test_outputs_come_in_the_models_order_and_one_may_come_twice(tmp_path):
+    export_onnx(TwiceTheSame(), {"image": tiny_images(1)}, tmp_path)
+    out_dir = tmp_path / "compiled"
+    out_dir.mkdir()
+    compiled = ENGINE.compile(tmp_path, "fp32", FLAGS, out_dir)
+    with ENGINE.open(out_dir, compiled.artifact, "fp32", FLAGS) as session:
+        doubled, halved, again = session.infer(session.prepare([tiny_images(1)]))
+    np.testing.assert_array_equal(doubled, tiny_images(1) * 2)
+    np.testing.assert_array_equal(halved, tiny_images(1) / 2)
+    np.testing.assert_array_equal(again, doubled)
 
 
 @pytest.mark.parametrize(("hint", "streams"), [("latency", 1), ("throughput", 1)])
