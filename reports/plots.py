@@ -129,6 +129,8 @@ def hypervolume_figure(run: Run) -> go.Figure:
 
 
 def _hypervolumes(run: Run) -> list[float]:
+    """Return the volume after each trial, by what the search saw at the time."""
+    run = run.as_searched()
     volumes: list[float] = []
     for count, trial in enumerate(run.trials, start=1):
         if volumes and not trial.record.is_feasible:  # it can't have changed anything

@@ -59,6 +59,11 @@ class Budget:
         by_trials = max(0, self.trials - finished) * median(self._durations_s) + reserve_s
         return by_trials if left is None else min(left, by_trials)
 
+    def has_time(self, seconds: float = 0.0) -> bool:
+        """Say whether so much time is left, and nobody said stop."""
+        left = self.time_left_s()
+        return not self.should_stop() and (left is None or left > seconds)
+
     def allows(self, finished: int, reserve_s: float = 0.0) -> bool:
         """Say whether one more trial fits: in number, and by its usual length in time.
 

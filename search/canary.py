@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evaluators.bench import Measured
-from evaluators.candidate import Candidate
 from evaluators.failures import EvaluationFailure
-from search.drift import CanaryReading
-from search.evaluation import Evaluator
+from search import study_attributes
+from search.budget import Budget
+from search.drift import CanaryReading, is_drift
+from search.events import CanaryRead
+from search.front import pareto_front
+from search.records import NumberedRecord
+from search.state import StudyState
 
 WATCHED = "latency_p50_s"
 """The median: it moves when the machine does, and least when a single query is held up."""
@@ -21,26 +25,50 @@ class Canary:
     """Times the baseline again and compares it with what it was at the beginning.
 
     Attributes:
-        reference_s: The baseline's median latency at the beginning of the run.
-        interval_s: Least seconds between two readings.
+        budget: Repeats stop where its time is up.
         now_s: Seconds since the epoch.
     """
 
-    evaluator: Evaluator
-    baseline: Candidate
-    reference_s: float
-    interval_s: float
+    state: StudyState
+    budget: Budget
     now_s: Callable[[], float] = time.time
+    _reference_s: float | None = field(init=False)
     _due_s: float = field(init=False)
-    _quiet: list[Measured] = field(default_factory=list)
+    _unpaired: Measured | None = None
 
     def __post_init__(self) -> None:
-        self._due_s = self.now_s() + self.interval_s
+        baseline = self.state.usable_baseline
+        watched = baseline.quantities.get(WATCHED) if baseline and not baseline.flags else None
+        # A baseline that was disturbed is no reference: the first quiet reading is.
+        self._reference_s = None if watched is None else watched.value
+        # A session that goes on with a run doesn't know what the machine is like by now.
+        self._due_s = self.now_s() + (0.0 if self.state.trials else self._interval_s)
 
     @property
     def is_due(self) -> bool:
         """Say whether the interval has passed since the last reading."""
-        return self.now_s() >= self._due_s
+        return self.state.usable_baseline is not None and self.now_s() >= self._due_s
+
+    @property
+    def _interval_s(self) -> float:
+        return self.state.plan.space.measuring.canary_interval_s
+
+    def watch(self) -> None:
+        """Read once; where the machine is itself again, repeat the front's marked members."""
+        self._due_s = self.now_s() + self._interval_s
+        state = self.state
+        reading = self.read(len(state.trials))
+        if reading is None:
+            return
+        study_attributes.keep_reading(state.study, reading)
+        study_attributes.keep_spreads(state.study, state.evaluator.spreads)
+        state.observe(CanaryRead(reading))
+        state.reread()
+        if not reading.has_drifted:
+            for member in pareto_front(state.snapshot()):
+                if any(map(is_drift, member.record.flags)) and self.budget.has_time():
+                    self._repeat(member)
+            state.reread()
 
     def read(self, n_trials: int) -> CanaryReading | None:
         """Time the baseline; once more if it seems to have drifted, and the better one counts.
@@ -52,29 +80,51 @@ class Canary:
             n_trials: How many trials have ended.
 
         Returns:
-            The reading, or None where the baseline can't be timed any more.
+            The reading, or None where the baseline can't be timed any more, or nothing is known
+            to compare it with.
         """
-        self._due_s = self.now_s() + self.interval_s
-        reading = self._read_once(n_trials)
-        if reading is None or not reading.has_drifted:
-            return reading
-        again = self._read_once(n_trials)
-        known = [found for found in (reading, again) if found is not None]
-        return min(known, key=lambda found: abs(found.ratio - 1))
+        measured = self._measure()
+        reading = self._reading(n_trials, measured)
+        if reading is not None and reading.has_drifted:
+            readings = (reading, self._reading(n_trials, self._measure()))
+            known = [found for found in readings if found is not None]
+            reading = min(known, key=lambda found: abs(found.ratio - 1))
+        if measured is not None and reading is not None and not reading.has_drifted:
+            self._learn(measured)
+        return reading
 
-    def _read_once(self, n_trials: int) -> CanaryReading | None:
+    def _measure(self) -> Measured | None:
+        state = self.state
         try:
-            built = self.evaluator.build(self.baseline, "canary")
-            measured = self.evaluator.measure_again(built, "canary")
+            built = state.evaluator.build_again(
+                state.plan.baseline, state.usable_baseline, "canary"
+            )
+            return state.evaluator.measure_again(built, "canary")
         except EvaluationFailure:
             return None
-        value_s = measured.quantities[WATCHED].value
-        return None if value_s is None else self._reading(n_trials, value_s, measured)
 
-    def _reading(self, n_trials: int, value_s: float, measured: Measured) -> CanaryReading:
-        reading = CanaryReading(n_trials, value_s / self.reference_s, self.now_s())
-        if not reading.has_drifted:
-            self._quiet.append(measured)
-            # Only neighbours are compared: what lies further apart holds slow drift as well.
-            self.evaluator.learn(self._quiet[-2:])
-        return reading
+    def _reading(self, n_trials: int, measured: Measured | None) -> CanaryReading | None:
+        value_s = None if measured is None else measured.quantities[WATCHED].value
+        if measured is None or value_s is None:
+            return None
+        if self._reference_s is None:
+            self._reference_s = None if measured.flags else value_s
+            return None
+        return CanaryReading(n_trials, value_s / self._reference_s, self.now_s())
+
+    def _learn(self, measured: Measured) -> None:
+        """Learn from readings two by two: what lies further apart holds slow drift as well."""
+        if self._unpaired is None:
+            self._unpaired = measured
+            return
+        self.state.evaluator.learn([self._unpaired, measured])
+        self._unpaired = None
+
+    def _repeat(self, trial: NumberedRecord) -> None:
+        state, before = self.state, trial.record
+        candidate = state.candidates_of([trial])[trial.number]
+        record = state.evaluator.evaluate(candidate, f"trial {trial.number}, again")
+        if record.failure is not None or record.artifact_sha256 != before.artifact_sha256:
+            return
+        again = replace(state.judged(record), **before.costs())
+        study_attributes.keep_repeated(state.study, trial.number, again, len(state.trials))

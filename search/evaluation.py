@@ -10,7 +10,7 @@ from typing import TypeVar
 from evaluators.bench import VALIDATION, Bench, Built, Measured
 from evaluators.builder import Builder, WorkloadSource
 from evaluators.candidate import Candidate
-from evaluators.failures import DeviceLost, DiskFull, EvaluationFailure
+from evaluators.failures import CandidateRejected, DeviceLost, DiskFull, EvaluationFailure
 from evaluators.pipeline import Pipeline
 from evaluators.spread import ProcessSpread, learn, median_of, with_prediction
 from evaluators.stage_clock import StageClock
@@ -123,13 +123,21 @@ class Evaluator:
         """Build and measure in several fresh processes, and learn how they differ."""
         return self._recorded(candidate, "baseline", self._measure_baseline)
 
-    def build(self, candidate: Candidate, label: str) -> Built:
-        """Return what would be shipped of a candidate, which the store usually has.
+    def build_again(self, candidate: Candidate, before: TrialRecord | None, label: str) -> Built:
+        """Return what was shipped of a candidate, from the store or built once more.
 
         Raises:
-            EvaluationFailure: If it can't be built.
+            EvaluationFailure: If it can't be built, or comes out as another file than ``before``:
+                two files' numbers must not be compared as if they were one's.
         """
-        return _retried(lambda: self.pipeline.build(candidate, self._clock(label)))
+        built = _retried(lambda: self.pipeline.build(candidate, self._clock(label)))
+        if before is not None and built.artifact_sha256 != before.artifact_sha256:
+            raise CandidateRejected(
+                "the file that was measured isn't in the store any more, and what was built in its "
+                "place is another one: its tools have changed. Search again with a new --run.",
+                "compile",
+            )
+        return built
 
     def measure_again(self, built: Built, label: str, splits: Sequence[str] = ()) -> Measured:
         """Measure in one more fresh process; without splits it is only timed.
@@ -153,7 +161,7 @@ class Evaluator:
             engine_metrics=built.compiled.facts["metrics"],
             notes=built.compiled.facts["notes"],
             flags=list(flags),
-            facts={**built.facts, **repeats[0].facts},
+            facts={**built.facts, "processes": [measured.facts for measured in repeats]},
             stage_seconds=clock.seconds,
             found_stages=clock.found,
         )

@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import moocore
 import numpy as np
@@ -51,11 +52,32 @@ def ties(run: Run) -> dict[int, tuple[int, ...]]:
     }
 
 
+def unconfirmed_members(run: Run) -> list[NumberedRecord]:
+    """Return trials that weren't confirmed, and that no confirmed one dominates by what they seem.
+
+    They come to light where a confirmed member turned out worse than the search saw it.
+    """
+    if not run.is_confirmed:
+        return []
+    confirmed = pareto_front(run)
+    others = [t for t in run.trials if not t.record.is_confirmed and t.record.is_feasible]
+    alone = replace(run, trials=others)
+    axes = run.facts.objectives
+    best = np.array([[_rounded_cost(m.record, o) for o in axes] for m in confirmed])
+    found = []
+    for trial in pareto_front(alone):
+        costs = np.array([_rounded_cost(trial.record, o) for o in axes])
+        if not len(best) or not (best <= costs).all(axis=1).any():
+            found.append(trial)
+    return found
+
+
 def hypervolume(run: Run) -> float | None:
     """Return the volume that the feasible trials dominate, or None without a baseline.
 
     Costs are taken as log ratios to the baseline, the metric on its own scale. The reference point
-    is the baseline's cost, and its metric worse by 0.10.
+    is the baseline's cost, and its metric worse by 0.10. Once a run is confirmed, only what was
+    confirmed counts.
     """
     if run.baseline is None or run.baseline.failure is not None:
         return None
@@ -64,7 +86,7 @@ def hypervolume(run: Run) -> float | None:
         [ACCURACY_DROP_AT_REFERENCE if o == run.facts.metric else 0.0 for o in axes]
     )
     before = log_costs(run.baseline, run)
-    points = [log_costs(t.record, run) - before for t in run.trials if t.record.is_feasible]
+    points = [log_costs(trial.record, run) - before for trial in _eligible(run)]
     inside = [point for point in points if all(point < reference)]
     return float(moocore.hypervolume(np.array(inside), ref=reference)) if inside else 0.0
 
@@ -79,14 +101,19 @@ def log_costs(record: TrialRecord, run: Run) -> NDArray[np.float64]:
 def _rounded(run: Run) -> tuple[list[NumberedRecord], NDArray[np.float64]]:
     """Return what may be a member, best in the first objective first, with its rounded costs."""
     objectives = run.facts.objectives
-    trials = [
-        trial
-        for trial in run.trials
-        if trial.record.is_feasible and (trial.record.is_confirmed or not run.is_confirmed)
-    ]
-    trials.sort(key=lambda trial: _cost(trial.record, objectives[0]))
+    trials = sorted(_eligible(run), key=lambda trial: _cost(trial.record, objectives[0]))
     costs = np.array([[_rounded_cost(t.record, o) for o in objectives] for t in trials])
     return trials, costs
+
+
+def _eligible(run: Run) -> list[NumberedRecord]:
+    """Return the feasible trials; once a run is confirmed, those of them that were confirmed."""
+    is_confirmed = run.is_confirmed
+    return [
+        trial
+        for trial in run.trials
+        if trial.record.is_feasible and (trial.record.is_confirmed or not is_confirmed)
+    ]
 
 
 def _cost(record: TrialRecord, objective: Objective) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from evaluators.failures import DeviceLost
@@ -86,6 +86,23 @@ class TrialRecord:
     def is_confirmed(self) -> bool:
         """Say whether it was measured again in several fresh processes."""
         return self.confirmation is not None
+
+    def costs(self) -> dict[str, Any]:
+        """Return the fields that say what the trial cost, for a record that replaces it."""
+        names = ("stage_seconds", "found_stages", "ask_seconds", "overhead_seconds")
+        return {name: getattr(self, name) for name in names}
+
+    def as_searched(self) -> TrialRecord:
+        """Return the record with the values that the search saw."""
+        if self.confirmation is None:
+            return self
+        before = self.confirmation.searched
+        quantities = {
+            name: replace(quantity, value=before[name])
+            for name, quantity in self.quantities.items()
+            if name in before
+        }
+        return replace(self, quantities=quantities, confirmation=None)
 
     def moved(self, objective: Objective) -> float | None:
         """Return an objective's confirmed value over what the search saw, or None."""
@@ -186,7 +203,7 @@ class RunFacts:
             "objectives": tuple(Objective(**o) for o in data["objectives"]),
             "metric": Objective(**data["metric"]),
             "notices": tuple(data["notices"]),
-            "overrides": tuple(data["overrides"]),
+            "overrides": tuple(data.get("overrides", ())),
             "bounds": {name: tuple(pair) for name, pair in data["bounds"].items()},
         }
         return cls(**{**data, **changed})
@@ -198,17 +215,25 @@ class Run:
 
     Attributes:
         canary: The baseline's later readings, oldest first.
+        lost: Trial number -> why confirmation couldn't measure it again.
     """
 
     facts: RunFacts
     baseline: TrialRecord | None
     trials: Sequence[NumberedRecord]
     canary: Sequence[CanaryReading] = ()
+    lost: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def is_confirmed(self) -> bool:
         """Say whether the front was measured again after the last trial."""
         return any(trial.record.is_confirmed for trial in self.trials)
+
+    def as_searched(self) -> Run:
+        """Return the run with the values that the search saw, as if nothing was confirmed."""
+        baseline = None if self.baseline is None else self.baseline.as_searched()
+        trials = [replace(trial, record=trial.record.as_searched()) for trial in self.trials]
+        return replace(self, baseline=baseline, trials=trials)
 
     def find(self, number: int) -> NumberedRecord | None:
         """Return the trial of this number, or None."""

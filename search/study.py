@@ -5,10 +5,11 @@ What then happens is `search.loop`; the two are apart because `confirm` opens a 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -21,6 +22,7 @@ from search.loop import SearchLoop
 from search.plan import Plan, make_plan
 from search.records import Run
 from search.run_directory import RunDirectory, open_storage
+from search.state import StudyState
 from search.study_attributes import RUN
 from search.target import find_target
 from spaces.load import load_space
@@ -68,7 +70,8 @@ def confirm_front(
         RunError: If it can't start, or the disk or the storage gives out.
         KeyboardInterrupt: If it was stopped in the middle of a measurement.
     """
-    with _opened(space, directory, options, observe) as loop:
+    untimed = replace(options, timeout_s=math.inf)  # the budget is the search's
+    with _opened(space, directory, untimed, observe) as loop:
         return loop.confirm()
 
 
@@ -80,7 +83,7 @@ def space_of_run(directory: RunDirectory) -> Space:
         SpaceError: If the file is wrong by now.
     """
     facts = directory.load().facts
-    path = Path(facts.space_path)
+    path = Path(facts.space_path or facts.space_file)
     if not path.is_file():
         raise UsageError(
             f"{directory.path} was begun with {path}, which isn't there any more. Put it back."
@@ -101,7 +104,7 @@ def _opened(
         study = _open_study(plan, directory, options)
         seed = _seed(study, options)
         evaluator = make_evaluator(plan, builder, seed, observe)
-        yield SearchLoop(plan, study, budget, seed, evaluator, observe)
+        yield SearchLoop(StudyState(plan, study, seed, evaluator, observe), budget)
 
 
 def _budget(space: Space, options: RunOptions) -> Budget:
@@ -132,6 +135,11 @@ def _open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> opt
         raise UsageError(
             f"--run must be a folder of this space, but {directory.path} was begun with another "
             f"version of {kept['space_file']}. Choose another folder with --run."
+        )
+    if kept is not None and kept["machine"] != plan.target.machine:
+        raise UsageError(
+            f"--run must go on where it was begun, on {kept['machine']}, but this is "
+            f"{plan.target.machine}: numbers of two machines don't compare. Choose another folder."
         )
     directory.remember(url, plan.space.name)
     with warnings.catch_warnings():

@@ -11,9 +11,10 @@ Of the study; a record each has an attribute of its own, since some databases li
     baseline           the baseline's record
     canary             the baseline's later readings
     spreads            what repeats have taught of the difference between processes
-    repeated:7         trial 7, measured again after the machine had drifted
+    repeated:7         trial 7, measured again after the machine had drifted, and when
     confirmed:7        trial 7, measured again to confirm the front; confirmed:baseline
-    confirmed          {"trials": 30, "numbers": [7, ...]}: written last, when all of it is there
+    confirmed          {"trials": 30, "numbers": [7, ...], "bounds": ...}: emptied first and written
+                       last, so that half a confirmation never counts
 
 A told trial can't change in Optuna. So the sampler goes on with what it was told, and people see
 what was measured last.
@@ -29,8 +30,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from evaluators.spread import ProcessSpread
+from search.bounds import judged
 from search.drift import CanaryReading, drifted_stretches
-from search.records import INTERRUPTED, Failure, NumberedRecord, Run, RunFacts, TrialRecord
+from search.records import INTERRUPTED, Bounds, Failure, NumberedRecord, Run, RunFacts, TrialRecord
 
 RECORD = "record"
 RUN = "run"
@@ -57,13 +59,21 @@ def run_of_study(study: Study, *, confirmed: bool = True) -> Run:
     attributes = study.user_attrs
     trials = [found for trial in study.get_trials(deepcopy=False) if (found := _record_of(trial))]
     canary = [CanaryReading(**reading) for reading in attributes.get(_CANARY, [])]
-    newer = _repeated(attributes) | (_confirmed(attributes, len(trials)) if confirmed else {})
+    summary = _current_summary(attributes, len(trials)) if confirmed else {}
+    newer = {name: attributes[f"{_CONFIRMED}:{name}"] for name in summary.get("numbers", [])}
+    facts = RunFacts.from_json(attributes[RUN])
+    measured = _as_measured_last(trials, attributes, newer, canary)
+    if summary:
+        bounds = {name: tuple(pair) for name, pair in summary["bounds"].items()}
+        facts = replace(facts, bounds=bounds)  # those relative to the baseline moved along with it
+        measured = [replace(trial, record=judged(trial.record, facts)) for trial in measured]
     baseline = newer.get(BASELINE) or attributes.get(BASELINE)
     return Run(
-        RunFacts.from_json(attributes[RUN]),
+        facts,
         None if baseline is None else TrialRecord.from_json(baseline),
-        _as_measured_last(trials, newer, canary),
+        measured,
         canary,
+        {int(number): why for number, why in summary.get("lost", {}).items()},
     )
 
 
@@ -99,13 +109,26 @@ def keep_spreads(study: Study, spreads: Mapping[str, ProcessSpread]) -> None:
     study.set_user_attr(_SPREADS, {name: asdict(spread) for name, spread in spreads.items()})
 
 
-def keep_repeated(study: Study, number: int, record: TrialRecord) -> None:
-    """Write down a trial that was measured again, because the machine had drifted."""
-    study.set_user_attr(f"{_REPEATED}:{number}", record.to_json())
+def keep_repeated(study: Study, number: int, record: TrialRecord, n_trials: int) -> None:
+    """Write down a trial that was measured again, because the machine had drifted.
+
+    Args:
+        study: Where.
+        number: The trial's.
+        record: What was found.
+        n_trials: How many trials had ended by then.
+    """
+    study.set_user_attr(f"{_REPEATED}:{number}", {"trials": n_trials, "record": record.to_json()})
 
 
 def keep_confirmed(
-    study: Study, n_trials: int, records: Mapping[int, TrialRecord], baseline: TrialRecord | None
+    study: Study,
+    n_trials: int,
+    records: Mapping[int, TrialRecord],
+    baseline: TrialRecord | None,
+    *,
+    bounds: Mapping[str, Bounds],
+    lost: Mapping[int, str],
 ) -> None:
     """Write down what was confirmed, which counts until another trial ends.
 
@@ -113,49 +136,64 @@ def keep_confirmed(
         study: Where.
         n_trials: How many trials had ended.
         records: By trial number.
-        baseline: None where it has no numbers.
+        baseline: None where it couldn't be measured again.
+        bounds: What the constraints come to with these numbers.
+        lost: Trial number -> why it couldn't be measured again.
     """
-    if baseline is not None:
-        study.set_user_attr(f"{_CONFIRMED}:{BASELINE}", baseline.to_json())
-    for number, record in records.items():
-        study.set_user_attr(f"{_CONFIRMED}:{number}", record.to_json())
-    summary = {"trials": n_trials, "numbers": list(records), "baseline": baseline is not None}
+    study.set_user_attr(_CONFIRMED, {})
+    named = {str(number): record for number, record in records.items()}
+    named |= {} if baseline is None else {BASELINE: baseline}
+    for name, record in named.items():
+        study.set_user_attr(f"{_CONFIRMED}:{name}", record.to_json())
+    summary = {
+        "trials": n_trials,
+        "numbers": list(named),
+        "bounds": dict(bounds),
+        "lost": {str(number): why for number, why in lost.items()},
+    }
     study.set_user_attr(_CONFIRMED, summary)
 
 
-def _repeated(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return trial number -> the record that replaces the first one."""
-    start = f"{_REPEATED}:"
-    return {name.removeprefix(start): k for name, k in attributes.items() if name.startswith(start)}
-
-
-def _confirmed(attributes: Mapping[str, Any], n_trials: int) -> dict[str, Any]:
-    """Return trial number, or ``baseline`` -> confirmed record; none once another trial ended."""
-    summary = attributes.get(_CONFIRMED, {})
-    if summary.get("trials") != n_trials:
-        return {}
-    names = [*map(str, summary["numbers"]), *([BASELINE] if summary["baseline"] else [])]
-    return {name: attributes[f"{_CONFIRMED}:{name}"] for name in names}
+def _current_summary(attributes: Mapping[str, Any], n_trials: int) -> dict[str, Any]:
+    """Return what says of a confirmation what it holds; nothing once another trial has ended."""
+    summary: dict[str, Any] = attributes.get(_CONFIRMED, {})
+    return summary if summary.get("trials") == n_trials else {}
 
 
 def _as_measured_last(
-    trials: Sequence[NumberedRecord], newer: Mapping[str, Any], canary: Sequence[CanaryReading]
+    trials: Sequence[NumberedRecord],
+    attributes: Mapping[str, Any],
+    confirmed: Mapping[str, Any],
+    canary: Sequence[CanaryReading],
 ) -> list[NumberedRecord]:
-    """Return trials with what was measured later, and the others of a drifted stretch flagged."""
+    """Return trials with what was measured later, flagged where the machine had drifted by then."""
     drift = {
         position: stretch.flag
         for stretch in drifted_stretches(canary, len(trials))
         for position in range(stretch.start, stretch.stop)
     }
-    found = []
-    for position, trial in enumerate(trials):
-        kept, record = newer.get(str(trial.number)), trial.record
-        if kept is not None:
-            record = TrialRecord.from_json(kept)
-        elif position in drift and record.failure is None:
-            record = replace(record, flags=[*record.flags, drift[position]])
-        found.append(replace(trial, record=record))
-    return found
+    return [
+        replace(trial, record=_newest(trial, position, attributes, confirmed, drift))
+        for position, trial in enumerate(trials)
+    ]
+
+
+def _newest(
+    trial: NumberedRecord,
+    position: int,
+    attributes: Mapping[str, Any],
+    confirmed: Mapping[str, Any],
+    drift: Mapping[int, str],
+) -> TrialRecord:
+    name = str(trial.number)
+    if name in confirmed:
+        return TrialRecord.from_json(confirmed[name])
+    repeated, record = attributes.get(f"{_REPEATED}:{name}"), trial.record
+    if repeated is not None:
+        position, record = repeated["trials"], TrialRecord.from_json(repeated["record"])
+    if position not in drift or record.failure is not None:
+        return record
+    return replace(record, flags=[*record.flags, drift[position]])
 
 
 def _record_of(trial: FrozenTrial) -> NumberedRecord | None:
