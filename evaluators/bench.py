@@ -28,7 +28,7 @@ from evaluators.measurement import (
     score_quantity,
 )
 from evaluators.stage_clock import StageClock
-from evaluators.store import ArtifactStore, Entry, tool_versions
+from evaluators.store import ArtifactStore, Entry, code_digest, tool_versions
 from evaluators.workload_facts import WorkloadFacts
 
 VALIDATION, TEST = "validation", "test"
@@ -131,7 +131,10 @@ class Bench:
             found |= self._scores(figures, split, provenance)
         facts = {name: answer.body[name] for name in _FACTS}
         facts["samples"] = self._keep_samples(built, timed_s, warmup_s)
-        return Measured(found, list(answer.body["disturbance"]["reasons"]), facts)
+        flags = list(answer.body["disturbance"]["reasons"])
+        if not answer.body["is_steady"]:
+            flags.append("the latency never became steady while it warmed up")
+        return Measured(found, flags, facts)
 
     def reference(self, split: str) -> Figures:
         """Return the figures of the model as given, in float32 on this host."""
@@ -180,7 +183,8 @@ class Bench:
                 np.save(out_dir / f"{position}.npy", array, allow_pickle=False)
             return {"figures": len(figures)}
 
-        entry = self.store.get_or_build("reference", self._data_recipe(split), build)
+        recipe = {**self._data_recipe(split), "code": code_digest("evaluators.scoring")}
+        entry = self.store.get_or_build("reference", recipe, build)
         files = [entry.path / f"{position}.npy" for position in range(entry.facts["figures"])]
         return [np.load(file, allow_pickle=False) for file in files]
 
@@ -219,6 +223,5 @@ def least_disturbed(
     return best
 
 
-def _disturbance(answer: Message) -> tuple[int, float]:
-    found = answer.body["disturbance"]
-    return len(found["reasons"]), found["foreign_cpu_share"] or 0.0
+def _disturbance(answer: Message) -> float:
+    return float(answer.body["disturbance"]["severity"])

@@ -128,8 +128,8 @@ def score_quantity(figures: Figures, provenance: str) -> Quantity:
     mean = float(scores.mean())
     if scores.ndim == 0:
         low, high = resampled_interval(figures[1])
-        method = "figure of the whole split, interval by resampling"
-        return Quantity(mean, "1", method, provenance, low, high, n=len(figures[1]))
+        method = f"figure of the whole split, interval by {len(figures[1])} resamples"
+        return Quantity(mean, "1", method, provenance, low, high)
     low, high = mean_interval(scores)
     return Quantity(mean, "1", "mean score per sample", provenance, low, high, n=len(scores))
 
@@ -150,8 +150,8 @@ def drop_quantity(
         drop = float(worse[0] - better[0])
         count = min(len(worse[1]), len(better[1]))  # a slow metric gets fewer resamples
         low, high = resampled_interval(worse[1][:count] - better[1][:count])
-        method = "difference of the figures, interval by resampling both alike"
-        return Quantity(drop, "1", method, provenance, low, high, n=count)
+        method = f"difference of the figures, interval by {count} resamples of both alike"
+        return Quantity(drop, "1", method, provenance, low, high)
     drop, low, high = paired_difference(worse[0], better[0])
     differing = int((figures[0] != reference[0]).sum())
     method = f"paired with the float32 model, which differs on {differing} samples"

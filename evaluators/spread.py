@@ -117,7 +117,8 @@ def median_of(repeats: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
     """Return, number by number, the median over fresh processes of one artifact.
 
     What only some of them have, such as the test split's metric, is the median of those. The
-    interval stays that from inside one process, moved to the median.
+    interval stays that from inside one process, moved to the median; what a percentile is at most
+    is the largest that any process allows.
 
     Args:
         repeats: The quantities of each process; at least one.
@@ -133,21 +134,25 @@ def _median(found: Sequence[Quantity]) -> Quantity:
     middle = known[len(known) // 2]
     value = float(np.median([q.value for q in known if q.value is not None]))
     assert middle.value is not None
-    moved = [None if end is None else end + value - middle.value for end in _ends(middle)]
+    low, high = (
+        None if end is None else end + value - middle.value for end in (middle.low, middle.high)
+    )
     method = middle.method if len(known) == 1 else f"{middle.method}, median of {len(known)}"
-    total = sum(q.n for q in known)
-    low, high, at_most = moved
-    return replace(middle, value=value, method=method, low=low, high=high, at_most=at_most, n=total)
-
-
-def _ends(quantity: Quantity) -> tuple[float | None, float | None, float | None]:
-    return quantity.low, quantity.high, quantity.at_most
+    return replace(
+        middle,
+        value=value,
+        method=method,
+        low=low,
+        high=high,
+        n=sum(quantity.n for quantity in known),
+        at_most=max((q.at_most for q in known if q.at_most is not None), default=None),
+    )
 
 
 def _predicted(name: str, quantity: Quantity, spread: ProcessSpread, processes: int) -> Quantity:
     value = quantity.value
-    if name not in PRIOR_STD or value is None or value <= 0:
-        return quantity
+    if name not in PRIOR_STD or not quantity.is_measured or value is None or value <= 0:
+        return quantity  # an estimate has no interval that repeats could teach
     between = spread.half_width(name, processes)
     inside = math.sqrt(1 + 1 / processes)
     below = math.hypot(between, inside * _log_distance(quantity.low, value))

@@ -75,7 +75,7 @@ def cell(run: Run, record: TrialRecord, objective: Objective) -> Cell:
         _comparison(run, value, objective),
         interval_text(shown_interval(quantity, objective)),
         quantity.provenance,
-        is_disturbed=bool(record.flags) and quantity.unit in _UNITS_OF_TIME_AND_POWER,
+        is_disturbed(record, quantity),
     )
 
 
@@ -86,6 +86,18 @@ def shown_axes(run: Run, records: Iterable[TrialRecord]) -> tuple[Objective, ...
     test = replace(metric, name=name, si_name=name)
     has_test = any(name in record.quantities for record in records)
     return (*run.facts.objectives, test) if has_test else run.facts.objectives
+
+
+def marks_of(record: TrialRecord, objective: Objective) -> str:
+    """Return the marks of a number that is there."""
+    quantity = record.quantities[objective.si_name]
+    disturbed = DISTURBED if is_disturbed(record, quantity) else ""
+    return mark_of(quantity.provenance) + disturbed
+
+
+def is_disturbed(record: TrialRecord, quantity: Quantity) -> bool:
+    """Say whether something disturbed that changes a number of this kind."""
+    return bool(record.flags) and quantity.unit in _UNITS_OF_TIME_AND_POWER
 
 
 def mark_of(provenance: str) -> str:

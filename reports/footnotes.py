@@ -42,4 +42,6 @@ def metric_footnote(run: Run) -> str | None:
 
 def emptiness(run: Run) -> str:
     """Say why a front has no member."""
+    if run.is_confirmed:
+        return "No trial keeps every bound by its confirmed numbers."
     return "No trial is feasible yet." if run.trials else "No trial has finished yet."

@@ -6,16 +6,19 @@ from collections import Counter
 from dataclasses import dataclass
 
 from reports.cells import UNAVAILABLE, cell, number_text, printable, shown_objectives
-from search.front import pareto_front
+from search.front import pareto_front, unconfirmed_members
 from search.records import NumberedRecord, Run, TrialRecord
 
 FRONT, DOMINATED, INFEASIBLE = "front", "dominated", "infeasible"
+UNCONFIRMED = "unconfirmed"
+"""No confirmed trial dominates it by what it seemed in the search, but it wasn't measured again."""
 
 
 def outcomes(run: Run) -> dict[int, str]:
     """Return trial number -> outcome; where there are no numbers, the kind of the failure."""
     members = {trial.number for trial in pareto_front(run)}
-    return {trial.number: _outcome(trial, members) for trial in run.trials}
+    open_ones = {trial.number for trial in unconfirmed_members(run)}
+    return {trial.number: _outcome(trial, members, open_ones) for trial in run.trials}
 
 
 def has_numbers(run: Run) -> bool:
@@ -24,8 +27,17 @@ def has_numbers(run: Run) -> bool:
     return any(record.quantities for record in (*records, run.baseline) if record is not None)
 
 
-def explanation(run: Run, record: TrialRecord) -> str:
+def why_not(run: Run, trial: NumberedRecord) -> str:
     """Return why a trial isn't on the front, in one line."""
+    if trial.number in run.lost:
+        return printable(f"couldn't be measured again: {run.lost[trial.number]}")
+    if trial.number in {other.number for other in unconfirmed_members(run)}:
+        return f"not confirmed, as there was no time or room for it: {_values(run, trial.record)}"
+    return explanation(run, trial.record)
+
+
+def explanation(run: Run, record: TrialRecord) -> str:
+    """Return why a candidate has no numbers, or what they are, in one line."""
     if record.failure is not None:
         where = f" at {record.failure.stage}" if record.failure.stage else ""
         return printable(f"{record.failure.kind}{where}: {record.failure.reason}")
@@ -34,8 +46,6 @@ def explanation(run: Run, record: TrialRecord) -> str:
             _broken(run, record, n, over) for n, over in record.violations.items() if over > 0
         ]
         return printable(f"infeasible: {'; '.join(broken)}")
-    if run.is_confirmed and not record.is_confirmed:
-        return f"dominated, so not confirmed: {_values(run, record)}"
     return f"dominated or tied: {_values(run, record)}"
 
 
@@ -76,11 +86,13 @@ def constraint_text(run: Run, name: str) -> str:
     return printable(" and ".join(run.facts.constraints_on(name)) or name)
 
 
-def _outcome(trial: NumberedRecord, members: set[int]) -> str:
+def _outcome(trial: NumberedRecord, members: set[int], open_ones: set[int]) -> str:
     if trial.record.failure is not None:
         return trial.record.failure.kind
     if not trial.record.is_feasible:
         return INFEASIBLE
+    if trial.number in open_ones:
+        return UNCONFIRMED
     return FRONT if trial.number in members else DOMINATED
 
 

@@ -34,7 +34,7 @@ from reports.cells import (
     shown_interval,
     title,
 )
-from reports.outcomes import DOMINATED, FRONT, INFEASIBLE, outcomes
+from reports.outcomes import DOMINATED, FRONT, INFEASIBLE, UNCONFIRMED, outcomes
 from search.front import hypervolume
 from search.records import Bounds, Run, TrialRecord
 from spaces.objectives import OBJECTIVES, Objective
@@ -64,6 +64,7 @@ _LOOKS = {
     INFEASIBLE: _Look(
         "breaks a constraint", BOUND_COLOR, "#F5B58A", "circle-x", "diamond-x", 11, 1.0
     ),
+    UNCONFIRMED: _Look("not confirmed", "#AA4499", "#CC79A7", "square", "square-x", 10, 1.0),
     _BASELINE: _Look("baseline", "#D98E00", "#E69F00", "star", "star-diamond", 15, 1.0),
     FRONT: _Look("on the front", "#0086C4", "#0086C4", "circle", "diamond", 12, 1.0),
 }

@@ -20,12 +20,7 @@ def trial_row(run: Run, trial: NumberedRecord) -> Row:
         record.params,
         quantity_columns(run, record, record.quantities),
         {f"engine_metrics.{name}": value for name, value in record.engine_metrics.items()},
-        {
-            "flags": "; ".join(record.flags),
-            "confirmed": record.is_confirmed,
-            "rounds": record.confirmation.rounds if record.confirmation else None,
-            **{f"{o.name}_moved": record.moved(o) for o in run.facts.objectives},
-        },
+        trust_columns(run, record),
         {f"violation.{name}": over for name, over in record.violations.items()},
         {
             "failure_kind": failure.kind if failure else None,
@@ -43,16 +38,24 @@ def trial_row(run: Run, trial: NumberedRecord) -> Row:
     )
 
 
-def quantity_columns(
-    run: Run, record: TrialRecord, sicolumn_names: Iterable[str]
-) -> dict[str, Any]:
+def trust_columns(run: Run, record: TrialRecord) -> dict[str, Any]:
+    """Return what disturbed a trial, and whether and how it was confirmed."""
+    return {
+        "flags": "; ".join(record.flags),
+        "confirmed": record.is_confirmed,
+        "rounds": record.confirmation.rounds if record.confirmation else None,
+        **{f"{o.name}_moved": record.moved(o) for o in run.facts.objectives},
+    }
+
+
+def quantity_columns(run: Run, record: TrialRecord, si_names: Iterable[str]) -> dict[str, Any]:
     """Return the columns of each quantity: its value, both ends of its interval, provenance.
 
     A percentile has what it is at most beside them.
     """
     columns: dict[str, Any] = {}
     shown = shown_objectives(run, record.quantities)
-    for si_name in sicolumn_names:
+    for si_name in si_names:
         if si_name not in shown:
             continue
         objective, quantity = shown[si_name], record.quantities[si_name]

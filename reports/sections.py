@@ -132,8 +132,8 @@ def time_spent(run: Run) -> str:
     times = stage_times(run)
     total = sum(stage.seconds for stage in times)
     rows = "".join(_time_row(stage, total) for stage in times)
-    return f"""<section><h2>Where the time went</h2><p>{duration_text(total)} in all, the baseline
-included.</p><div class="scroll"><table>
+    return f"""<section><h2>Where the time went</h2><p>{duration_text(total)} in trials and the
+baseline; the canary and confirmation come on top.</p><div class="scroll"><table>
 <thead><tr><th>stage</th><th class="number">time</th><th class="number">runs</th>
 <th class="number">from the store</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>
 </section>"""

@@ -26,8 +26,8 @@ from reports.cells import (
     title,
 )
 from reports.footnotes import footnotes
-from reports.outcomes import FRONT, explanation, outcomes
-from reports.rows import Row, column_names, quantity_columns, trial_row
+from reports.outcomes import FRONT, outcomes, why_not
+from reports.rows import Row, column_names, quantity_columns, trial_row, trust_columns
 from search.front import pareto_front, ties
 from search.records import NumberedRecord, Run, TrialRecord
 from spaces.objectives import Objective
@@ -109,6 +109,7 @@ def front_csv(run: Run, *, show_all: bool = False) -> str:
             {"trial": trial.number, "outcome": found[trial.number]},
             trial.record.params,
             quantity_columns(run, trial.record, wanted),
+            trust_columns(run, trial.record),
             {"artifact_sha256": trial.record.artifact_sha256},
         )
         for trial in trials
@@ -174,7 +175,7 @@ def _others_table(run: Run) -> Table:
     found = outcomes(run)
     for trial in run.trials:
         if found[trial.number] != FRONT:
-            why = Text(explanation(run, trial.record))
+            why = Text(why_not(run, trial))
             table.add_row(str(trial.number), *_candidate(trial.record, " "), why)
     return table
 
@@ -202,23 +203,19 @@ def _measured(run: Run, record: TrialRecord) -> dict[str, Any]:
         "values": {o.name: record.shown(o) for o in kept},
         "intervals": {o.name: shown_interval(q, o) for o, q in kept.items()},
         "provenance": {o.name: q.provenance for o, q in kept.items()},
+        "confirmed": record.is_confirmed,
         "artifact_sha256": record.artifact_sha256,
+        "rounds": record.confirmation.rounds if record.confirmation else None,
+        "moved": {o.name: record.moved(o) for o in kept},
+        "metric_drop": _with_interval(record, f"{run.facts.metric.si_name}_drop"),
+        "test": _with_interval(record, f"test_{run.facts.metric.si_name}"),
+        "flags": list(record.flags),
     }
 
 
 def _point(run: Run, trial: NumberedRecord) -> dict[str, Any]:
-    record, metric = trial.record, run.facts.metric
-    return {
-        "trial": trial.number,
-        **_measured(run, record),
-        "confirmed": record.is_confirmed,
-        "rounds": record.confirmation.rounds if record.confirmation else None,
-        "moved": {o.name: record.moved(o) for o in run.facts.objectives},
-        "metric_drop": _with_interval(record, f"{metric.si_name}_drop"),
-        "test": _with_interval(record, f"test_{metric.si_name}"),
-        "tied_with": list(ties(run).get(trial.number, ())),
-        "flags": list(record.flags),
-    }
+    tied = list(ties(run).get(trial.number, ()))
+    return {"trial": trial.number, **_measured(run, trial.record), "tied_with": tied}
 
 
 def _with_interval(record: TrialRecord, si_name: str) -> dict[str, Any] | None:

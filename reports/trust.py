@@ -60,7 +60,7 @@ def _canary(run: Run) -> Iterator[str]:
 
 def _disturbed(run: Run) -> Iterator[str]:
     count = sum(bool(trial.record.flags) for trial in run.trials)
-    if count:
+    if count or (run.baseline is not None and run.baseline.flags):
         yield (
             f"{DISTURBED}  measured while something disturbed, as were {count} of "
             f"{len(run.trials)} trials; the flags in trials.csv and in the JSON say what"

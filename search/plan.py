@@ -311,5 +311,7 @@ def _group_problems(
 def _identity(space: Space, workload: WorkloadFacts) -> str:
     """Hash what the space file says, without what may change between two sessions of one run."""
     document = {k: v for k, v in space.document.items() if k not in ("budget", "limits")}
+    # How often the front is confirmed may change; how long a latency is measured may not.
+    document["measuring"] = space.measuring.duration_s
     text = json.dumps([document, workload.metric], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

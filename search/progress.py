@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
 
+from reports.cells import marks_of
 from reports.tables import front_table
 from search.events import (
     BaselineMeasured,
@@ -192,15 +193,7 @@ def _outcome(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
 
 def _shown(record: TrialRecord, objective: Objective) -> str:
     value = record.shown(objective)
-    return "-" if value is None else f"{value:.4g}{mark(record, objective)}"
-
-
-def mark(record: TrialRecord, objective: Objective) -> str:
-    """Return ``*`` for a stand-in, ``~`` for an estimate, nothing for a plain measurement."""
-    provenance = record.quantities[objective.si_name].provenance
-    if provenance.startswith("estimated"):
-        return "~"
-    return "*" if provenance.startswith("measured:") else ""
+    return "-" if value is None else f"{value:.4g}{marks_of(record, objective)}"
 
 
 def _short(value: object) -> str:

@@ -75,6 +75,8 @@ class Disturbance(NamedTuple):
         frequency_before_khz: The slowest of the CPUs measured on.
         temperature_before_millicelsius: The hottest sensor.
         reasons: A sentence for each disturbance above its limit.
+        severity: The largest share over its limit, and 1 for each slowdown beside it: what is
+            lower was disturbed less.
     """
 
     watched_s: float
@@ -93,6 +95,7 @@ class Disturbance(NamedTuple):
     temperature_before_millicelsius: Optional[int]
     temperature_after_millicelsius: Optional[int]
     reasons: List[str]
+    severity: float
 
 
 class Watch:
@@ -137,7 +140,9 @@ def disturbance_between(
     elsewhere = (start.cpu_times.keys() & stop.cpu_times.keys()) - {*cpus, *siblings}
     steal_s = _used_s("steal_s", cpus, start, stop)
     busy_s = _used_s("busy_s", cpus, start, stop)
-    foreign_s = None if busy_s is None else busy_s - (stop.own_cpu_s - start.own_cpu_s)
+    # A hypervisor's other guests have a share of their own.
+    own_s = stop.own_cpu_s - start.own_cpu_s
+    foreign_s = None if busy_s is None else busy_s - (steal_s or 0.0) - own_s
     facts = Disturbance(
         watched_s=watched_s,
         foreign_cpu_share=_share(foreign_s, cpus, watched_s),
@@ -155,8 +160,9 @@ def disturbance_between(
         temperature_before_millicelsius=before.temperature_millicelsius,
         temperature_after_millicelsius=after.temperature_millicelsius,
         reasons=[],
+        severity=0.0,
     )
-    return facts._replace(reasons=_reasons(facts))
+    return _judged(facts)
 
 
 def _read_counters(root: str) -> Counters:
@@ -197,7 +203,8 @@ def _share(seconds: Optional[float], cpus: Collection[int], watched_s: float) ->
     return min(1.0, max(0.0, seconds / (watched_s * len(cpus))))
 
 
-def _reasons(facts: Disturbance) -> List[str]:
+def _judged(facts: Disturbance) -> Disturbance:
+    """Return the facts with the reasons that they give, and how bad it is."""
     foreign = facts.foreign_cpu_share if _is_foreign_work_felt(facts) else None
     shares = (
         ("other work took", foreign, "CPUs measured on", FOREIGN_LIMIT),
@@ -215,12 +222,18 @@ def _reasons(facts: Disturbance) -> List[str]:
             FOREIGN_LIMIT,
         ),
     )
-    sentences = [
-        "{} {:.3g} % of the {} (limit {:.3g} %)".format(what, 100 * share, whose, 100 * limit)
+    over = [
+        (share / limit, what, share, whose, limit)
         for what, share, whose, limit in shares
         if share is not None and share > limit
     ]
-    return sentences + slowdown.reasons(facts.throttle_events, facts.firmware_flags, facts.cooling)
+    sentences = [
+        "{} {:.3g} % of the {} (limit {:.3g} %)".format(what, 100 * share, whose, 100 * limit)
+        for _, what, share, whose, limit in over
+    ]
+    slow = slowdown.reasons(facts.throttle_events, facts.firmware_flags, facts.cooling)
+    severity = max((ratio for ratio, *_ in over), default=0.0) + len(slow)
+    return facts._replace(reasons=sentences + slow, severity=severity)
 
 
 def _is_foreign_work_felt(facts: Disturbance) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from evaluators.benchmark.cpus import cpu_file
@@ -145,7 +146,7 @@ def _firmware_word(root: str) -> Optional[int]:
     """
     for path in glob.glob(os.path.join(root, "sys/devices/platform/soc*/soc*:firmware")):
         text = read_text(os.path.join(path, "get_throttled"))
-        if text:
+        if text and re.match(r"^(0x)?[0-9a-fA-F]+$", text):
             return int(text, 16)
     for path in glob.glob(os.path.join(root, "sys/class/hwmon/hwmon*")):
         if read_text(os.path.join(path, "name")) == "rpi_volt":

@@ -21,6 +21,9 @@ from evaluators.failures import CandidateRejected
 Clock = Callable[[], float]
 
 _OVERHEAD_QUERIES = 2000
+_WARMUP_WINDOWS = 6
+_FEWEST_WARMUP_QUERIES = 3
+_TINY_S = 1e-9
 
 
 class TimingSettings(NamedTuple):
@@ -66,28 +69,27 @@ def warm_up(
 ) -> WarmUp:
     """Run windows until the median of one lies within ``steady_ratio`` of the one before.
 
+    A slow model gets smaller windows, so that there are several before ``warmup_limit_s``; at least
+    two of three queries are always compared.
+
     Raises:
         ValueError: If ``batches`` is empty.
         CandidateRejected: If it outlasts ``settings.timeout_s``.
     """
     _check_batches(batches)
-    samples: List[float] = []
-    previous = 0.0
     begin = clock()
+    deadline = begin + settings.timeout_s
+    samples = _run(session.infer, batches, 1, 0.0, clock, deadline)
+    fitting = int(settings.warmup_limit_s / _WARMUP_WINDOWS / max(samples[0], _TINY_S))
+    queries = max(_FEWEST_WARMUP_QUERIES, min(settings.warmup_window_queries, fitting))
+    previous = 0.0
     while True:
-        window = _run(
-            session.infer,
-            batches,
-            settings.warmup_window_queries,
-            settings.warmup_window_s,
-            clock,
-            begin + settings.timeout_s,
-        )
+        window = _run(session.infer, batches, queries, settings.warmup_window_s, clock, deadline)
         samples += window
         median = statistics.median(window)
         if previous and max(median, previous) <= settings.steady_ratio * min(median, previous):
             return WarmUp(samples, True)
-        if clock() >= begin + settings.warmup_limit_s:
+        if previous and clock() >= begin + settings.warmup_limit_s:
             return WarmUp(samples, False)
         previous = median
 

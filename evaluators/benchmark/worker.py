@@ -166,17 +166,18 @@ def _timed(
     watch: Watch,
     meter: Optional[Meter],
 ) -> Timed:
-    """Run the timed loop with the meter around it, and the watch around both."""
-    watch.start()
+    """Run the timed loop with the watch around it, and the meter, which may wait, around both."""
     if meter is not None:
         meter.start()
+    watch.start()
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     samples = measure_latency(session, batches, settings)
     seconds = time.perf_counter() - wall_s
     cpu_time_s = time.process_time() - cpu_s
+    disturbance = watch.stop()
     reading = None if meter is None else meter.stop()._asdict()
     energy = {"seconds": seconds, "cpu_time_s": cpu_time_s, "reading": reading}
-    return Timed(samples, energy, watch.stop())
+    return Timed(samples, energy, disturbance)
 
 
 def _open(job: Dict[str, Any]) -> Session:

@@ -26,7 +26,7 @@ def answer(reasons=(), share=0.0, value_s=0.001, **changes):
         "idle_power_w": None,
         "energy": {"seconds": 2.0, "cpu_time_s": 1.0, "reading": None},
         "environment": {"cpu_count": 2},
-        "disturbance": {"reasons": list(reasons), "foreign_cpu_share": share},
+        "disturbance": {"reasons": list(reasons), "severity": share},
         "runtime_version": "1.0",
         "load_s": 0.1,
         "loop_overhead_s": 1e-7,
@@ -111,10 +111,10 @@ def test_where_none_is_undisturbed_the_least_disturbed_is_kept_and_flagged(measu
     assert found.quantities["latency_p90_s"].value == pytest.approx(0.1)
 
 
-def test_fewer_reasons_outweigh_a_smaller_share(measure):
-    two = answer(["foreign", "throttled"], 0.06, 0.005)
-    found, _, _ = measure(two, answer(["foreign"], 0.5, 0.004), two)
-    assert found.flags == ["foreign"]
+def test_a_latency_that_never_became_steady_is_flagged(measure):
+    found, device, _ = measure(answer(is_steady=False))
+    assert found.flags == ["the latency never became steady while it warmed up"]
+    assert len(device.jobs) == 1
 
 
 def test_memory_is_polled_apart_where_the_kernel_has_no_high_water_mark(measure):

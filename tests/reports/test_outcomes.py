@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reports import outcomes
-from search.records import Failure, TrialRecord
+from search.records import Confirmation, Failure, TrialRecord
 
 
 def test_every_trial_has_an_outcome(small_run):
@@ -78,3 +80,20 @@ def test_a_range_shows_both_of_its_bounds(build):
 def test_a_ratio_to_a_baseline_that_is_missing_goes_by_its_name(build):
     run = build.run(bounds={"power_w": (None, None)})
     assert outcomes.constraint_text(run, "power_w") == "power_w"
+
+
+def test_what_no_confirmed_trial_dominates_but_was_not_confirmed_is_called_that(build):
+    again = Confirmation(3, {"latency_p90_s": 0.0005})
+    run = build.run(
+        build.record(1.0, 4.0, confirmation=again), build.record(0.8, 4.0), build.record(1.2, 4.5)
+    )
+    assert outcomes.outcomes(run) == {0: "front", 1: "unconfirmed", 2: "dominated"}
+    assert outcomes.why_not(run, run.trials[1]).startswith("not confirmed, as there was no time")
+    assert outcomes.why_not(run, run.trials[2]).startswith("dominated or tied")
+
+
+def test_what_could_not_be_measured_again_says_why(build):
+    run = replace(build.run(build.record()), lost={0: "crashed with SIGSEGV."})
+    assert outcomes.why_not(run, run.trials[0]) == (
+        "couldn't be measured again: crashed with SIGSEGV."
+    )

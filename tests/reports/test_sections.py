@@ -108,13 +108,13 @@ def test_a_run_without_failures_says_so(build):
 def test_time_by_stage_is_shown_with_shares(build):
     record = build.record(stage_seconds={"compress": 90.0, "benchmark": 30.0})
     html = sections.time_spent(build.run(record))
-    assert words(html).startswith("Where the time went 2 min 00 s in all")
+    assert words(html).startswith("Where the time went 2 min 00 s in trials")
     assert "width:75.0%" in html
     assert "width:25.0%" in html
 
 
 def test_time_of_an_empty_run_is_zero(build):
-    assert "0 s in all" in words(sections.time_spent(build.run()))
+    assert "0 s in trials" in words(sections.time_spent(build.run()))
 
 
 def test_marks_are_explained(small_run):

@@ -1,29 +1,35 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from evaluators.bench import Measured
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
+from search.budget import Budget
 from search.canary import Canary
+
+INTERVAL_S = 60.0
 
 
 class FakeEvaluator:
-    """Times the baseline as often as there are values; an exception is raised."""
+    """Times the baseline as often as there are values; an exception is raised, text is a flag."""
 
-    def __init__(self, *values_ms):
+    def __init__(self, values_ms):
         self.values_ms = list(values_ms)
         self.learned = []
 
-    def build(self, candidate, _label):
+    def build_again(self, candidate, _before, _label):
         return candidate
 
     def measure_again(self, _built, _label):
         value = self.values_ms.pop(0)
         if isinstance(value, Exception):
             raise value
+        value, flags = value if isinstance(value, tuple) else (value, [])
         latency = Quantity(value / 1e3, "s", "p50", "measured")
-        return Measured({"latency_p50_s": latency}, [], {})
+        return Measured({"latency_p50_s": latency}, flags, {})
 
     def learn(self, repeats):
         self.learned.append([r.quantities["latency_p50_s"].value for r in repeats])
@@ -36,44 +42,68 @@ class FakeClock:
         return self.now_s
 
 
-def canary(*values_ms, clock=None):
-    return Canary(FakeEvaluator(*values_ms), "baseline", 0.001, 60.0, clock or FakeClock())
+@pytest.fixture
+def canary(build):
+    """Return a function that makes a canary of a baseline of 1 ms, and its evaluator."""
+
+    def make(*values_ms, clock=None, flags=(), trials=()):
+        baseline = build.record(more={"latency_p50_ms": 1.0}, flags=list(flags))
+        evaluator = FakeEvaluator(values_ms)
+        space = SimpleNamespace(measuring=SimpleNamespace(canary_interval_s=INTERVAL_S))
+        state = SimpleNamespace(
+            evaluator=evaluator,
+            plan=SimpleNamespace(space=space, baseline="baseline"),
+            usable_baseline=baseline,
+            trials=list(trials),
+        )
+        budget = Budget(10, None, lambda: False)
+        return Canary(state, budget, clock or FakeClock()), evaluator
+
+    return make
 
 
-def test_it_is_due_once_the_interval_has_passed_since_the_last_reading():
+def test_it_is_due_once_the_interval_has_passed(canary):
     clock = FakeClock()
-    found = canary(1.0, 1.0, clock=clock)
+    found, _ = canary(clock=clock)
     assert not found.is_due
-    clock.now_s += 60.0
+    clock.now_s += INTERVAL_S
     assert found.is_due
-    found.read(3)
-    assert not found.is_due
 
 
-def test_a_reading_is_the_ratio_to_the_beginning():
-    reading = canary(1.02).read(7)
+def test_a_run_that_goes_on_is_read_at_once(canary):
+    assert canary(trials=["an earlier one"])[0].is_due
+
+
+def test_a_reading_is_the_ratio_to_the_beginning(canary):
+    reading = canary(1.02)[0].read(7)
     assert (reading.trials, reading.at_s) == (7, 100.0)
     assert reading.ratio == pytest.approx(1.02)
 
 
-def test_one_process_that_lies_badly_is_no_drift():
-    found = canary(1.2, 1.01)
+def test_one_process_that_lies_badly_is_no_drift(canary):
+    found, evaluator = canary(1.2, 1.01)
     assert not found.read(3).has_drifted
-    assert found.evaluator.values_ms == []
+    assert evaluator.values_ms == []
 
 
-def test_a_drift_is_one_if_it_is_seen_twice_and_the_smaller_counts():
-    assert canary(1.2, 1.1).read(3).ratio == pytest.approx(1.1)
+def test_a_drift_is_one_if_it_is_seen_twice_and_the_smaller_counts(canary):
+    assert canary(1.2, 1.1)[0].read(3).ratio == pytest.approx(1.1)
 
 
-def test_quiet_readings_teach_how_neighbours_differ_and_drifted_ones_do_not():
-    found = canary(1.0, 1.01, 1.3, 1.3, 1.02)
-    for trials in range(4):
+def test_readings_teach_two_by_two_and_those_of_another_machine_do_not(canary):
+    found, evaluator = canary(1.0, 1.3, 1.3, 1.2, 1.01, 0.99, 1.02)
+    for trials in range(5):
         found.read(trials)
-    pairs = [pytest.approx(pair) for pair in ([0.001], [0.001, 0.00101], [0.00101, 0.00102])]
-    assert found.evaluator.learned == pairs
+    assert evaluator.learned == [pytest.approx([0.001, 0.0012]), pytest.approx([0.00099, 0.00102])]
 
 
-def test_a_baseline_that_cannot_be_timed_any_more_is_no_reading():
-    assert canary(DeviceLost("unplugged")).read(3) is None
-    assert canary(1.2, DeviceLost("unplugged")).read(3).ratio == pytest.approx(1.2)
+def test_a_disturbed_baseline_is_no_reference_and_the_first_quiet_reading_is(canary):
+    found, _ = canary((2.0, ["other work"]), 0.7, 0.77, 0.77, flags=["other work"])
+    assert found.read(1) is None
+    assert found.read(2) is None
+    assert found.read(3).ratio == pytest.approx(1.1)
+
+
+def test_a_baseline_that_cannot_be_timed_any_more_is_no_reading(canary):
+    assert canary(DeviceLost("unplugged"))[0].read(3) is None
+    assert canary(1.2, DeviceLost("unplugged"))[0].read(3).ratio == pytest.approx(1.2)

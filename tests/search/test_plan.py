@@ -345,13 +345,16 @@ search:
 def test_what_may_change_between_sessions_is_no_part_of_the_identity(plan_of):
     plain = plan_of().identity
     assert plan_of(SPEED + "budget: {trials: 7}\nlimits: {stage_timeout: 9s}\n").identity == plain
+    rounds = "measuring: {rounds: 5, canary_interval: 1m}\n"
+    assert plan_of(SPEED + rounds).identity == plain
     changed = [
+        plan_of(SPEED + "measuring: {duration: 2s}\n"),
         plan_of("objectives: [latency_p99_ms, accuracy]\n"),
         plan_of(engines="openvino, onnxruntime"),
         plan_of(SPEED + "batch_size: 2\n"),
         plan_of(SPEED + "search: {precision: int8}\n"),
     ]
-    assert len({plain, *(plan.identity for plan in changed)}) == 5
+    assert len({plain, *(plan.identity for plan in changed)}) == 6
 
 
 def test_the_identity_ignores_the_order_of_keys(plan_of):
@@ -368,7 +371,11 @@ def test_the_identity_ignores_the_order_of_keys(plan_of):
     ],
 )
 def test_a_p99_takes_more_queries_than_a_p90(plan_of, extra, queries):
-    assert plan_of(extra).timing == {"min_queries": queries}
+    assert plan_of(extra).timing == {"min_queries": queries, "min_duration_s": 1.0}
+
+
+def test_the_space_file_says_how_long_to_measure(plan_of):
+    assert plan_of(SPEED + "measuring: {duration: 0.25}\n").timing["min_duration_s"] == 0.25
 
 
 def test_every_first_trial_is_plain_data_for_a_storage(plan_of):

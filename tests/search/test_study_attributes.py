@@ -81,18 +81,33 @@ def test_trials_of_a_drifted_stretch_are_flagged_and_the_others_not(build, told)
 def test_a_trial_measured_again_after_drift_is_the_newer_one_unflagged(build, told):
     live = told(build.record(1.0), build.record(1.1))
     study_attributes.keep_reading(live, CanaryReading(2, 1.08, 9.0))
-    study_attributes.keep_repeated(live, 1, build.record(0.9))
+    study_attributes.keep_repeated(live, 1, build.record(0.9), n_trials=2)
     again = run_of_study(live).trials
     assert [trial.record.flags != [] for trial in again] == [True, False]
     assert again[1].record == build.record(0.9)
 
 
+def test_a_repeat_is_flagged_if_the_machine_had_drifted_by_then(build, told):
+    live = told(*(build.record(float(n)) for n in range(1, 4)))
+    study_attributes.keep_repeated(live, 0, build.record(0.9), n_trials=1)
+    study_attributes.keep_reading(live, CanaryReading(1, 1.0, 5.0))
+    study_attributes.keep_reading(live, CanaryReading(2, 1.2, 9.0))
+    assert all(trial.record.flags for trial in run_of_study(live).trials)
+
+
+def keep(live, build, records, *, baseline=None, n_trials=2, bounds=None, lost=None):
+    study_attributes.keep_confirmed(
+        live, n_trials, records, baseline, bounds=bounds or {}, lost=lost or {}
+    )
+
+
 def test_what_was_confirmed_counts_until_another_trial_ends(build, told):
     live = told(build.record(1.0), build.record(1.1))
-    study_attributes.keep_confirmed(live, 2, {1: build.record(1.2)}, build.record(2.2))
+    keep(live, build, {1: build.record(1.2)}, baseline=build.record(2.2), lost={0: "crashed."})
     found = run_of_study(live)
     assert found.baseline == build.record(2.2)
     assert [trial.record for trial in found.trials] == [build.record(1.0), build.record(1.2)]
+    assert found.lost == {0: "crashed."}
     searched = run_of_study(live, confirmed=False)
     assert searched.baseline == build.record(2.0)
     assert [trial.record for trial in searched.trials] == [build.record(1.0), build.record(1.1)]
@@ -102,3 +117,29 @@ def test_what_was_confirmed_counts_until_another_trial_ends(build, told):
     live.tell(trial, [1.0, 4.0, 0.95])
     assert run_of_study(live).trials[1].record == build.record(1.1)
     assert run_of_study(live).baseline == build.record(2.0)
+
+
+def test_all_trials_are_judged_by_the_bounds_that_were_confirmed(build, told):
+    live = told(build.record(1.0), build.record(1.1))
+    keep(live, build, {1: build.record(1.2)}, bounds={"latency_p90_ms": (None, 1.1)})
+    found = run_of_study(live)
+    assert found.facts.bounds == {"latency_p90_ms": (None, 1.1)}
+    assert [trial.record.is_feasible for trial in found.trials] == [True, False]
+
+
+def test_half_a_confirmation_never_counts(build, told, monkeypatch):
+    live = told(build.record(1.0), build.record(1.1))
+    keep(live, build, {0: build.record(1.3), 1: build.record(1.2)})
+    write = type(live).set_user_attr
+
+    def killed_at_trial_1(study, name, value):
+        if name == "confirmed:1":
+            raise KeyboardInterrupt
+        write(study, name, value)
+
+    monkeypatch.setattr(type(live), "set_user_attr", killed_at_trial_1)
+    with pytest.raises(KeyboardInterrupt):
+        keep(live, build, {0: build.record(1.5), 1: build.record(1.4)})
+    assert [trial.record for trial in run_of_study(live).trials] == [
+        build.record(1.0), build.record(1.1),
+    ]  # fmt: skip

@@ -54,6 +54,8 @@ def test_what_is_written_becomes_a_value(kind, raw, value):
         (field_types.Sparsity, {"low": 0, "high": 0.5}, "is not a key of a range"),
         (field_types.MeterChoice, 3, "must be a meter or"),
         (field_types.MeterChoice, {"command": "wattmeter -w"}, "valid tuple"),
+        (field_types.Rounds, 2, "must be 0 or a whole number from 3 to 99"),
+        (field_types.Rounds, -3, "must be 0 or a whole number from 3 to 99"),
         (field_types.Workload, {"onnx": "m.onnx"}, "Field required"),
         (field_types.Workload, 3, r"must be file\.py:Class"),
     ],

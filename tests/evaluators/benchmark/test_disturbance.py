@@ -106,6 +106,20 @@ def test_steal():
     ]
 
 
+def test_what_other_guests_got_is_not_called_other_work_too():
+    found = facts((0.0, 0.0, 0.0, 2.0), own_cpu_s=8.4, steal_s=0.6, waited_s=1.6)
+    assert found.foreign_cpu_share == 0.0
+    assert [reason.split(" ")[1] for reason in found.reasons] == ["hypervisor"]
+
+
+def test_severity_is_the_worst_share_over_its_limit():
+    assert facts().severity == 0.0
+    assert facts(steal_s=0.24).severity == pytest.approx(0.12 / 0.05)
+    both = facts((2.0, 0.0, 0.0, 0.0), steal_s=0.24)
+    assert len(both.reasons) == 2
+    assert both.severity == pytest.approx(0.12 / 0.05)
+
+
 def test_involuntary_switches():
     assert facts(involuntary_switches=23).involuntary_switches == 3
 

@@ -79,11 +79,18 @@ def test_inputs_vary():
 
 def test_warm_up_goes_on_until_the_median_is_steady():
     def slow_start(n):
-        return [0.08, 0.04, 0.02][n // 16] if n < 48 else 0.01
+        return [0.008, 0.004, 0.002][(n - 1) // 16] if 0 < n < 49 else 0.001
 
     found = warmed(slow_start, warmup_window_s=0.0)
-    assert found.samples_s == pytest.approx([0.08] * 16 + [0.04] * 16 + [0.02] * 16 + [0.01] * 32)
+    windows = [0.008] * 16 + [0.004] * 16 + [0.002] * 16 + [0.001] * 32
+    assert found.samples_s == pytest.approx([0.001, *windows])
     assert found.is_steady
+
+
+def test_a_slow_model_is_warmed_up_in_small_windows():
+    found = warmed(lambda _: 1.0, warmup_limit_s=3.0)
+    assert found.is_steady
+    assert len(found.samples_s) == 1 + 3 + 3  # one to see how slow it is, then two windows
 
 
 def test_a_warm_up_that_never_settles_says_so():
@@ -110,7 +117,7 @@ def test_garbage_collection_comes_back_after_an_error():
 @pytest.mark.parametrize("measure", [timed, warmed])
 def test_too_slow_is_a_reason_and_not_an_endless_wait(measure):
     with pytest.raises(CandidateRejected, match=r"too slow to measure: .* of at least \d+ queries"):
-        measure(lambda _: 10.0, timeout_s=120.0)
+        measure(lambda _: 50.0, timeout_s=120.0)
 
 
 @pytest.mark.parametrize("measure", [measure_latency, warm_up])
