@@ -183,7 +183,8 @@ def _power(answer: Mapping[str, Any], power: PowerSource, provenance: str) -> Qu
     if energy["reading"] is not None:
         reading, idle_w = energy["reading"], answer["idle_power_w"]
         method = f"{power.meter}, mean over the timed loop, idle {idle_w:.3g} W"
-        return Quantity(reading["energy_j"] / reading["seconds"], "W", method, provenance)
+        watts = reading["energy_j"] / reading["seconds"]
+        return Quantity(watts, "W", method, provenance, n=reading["readings"])
     if power.rated_power_w is None:
         return unavailable("W", "no meter here, and device.rated_power_w isn't given")
     watts = estimate_power_w(

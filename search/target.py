@@ -63,7 +63,8 @@ def find_target(space: Space) -> Target:
     reasons = {name: _stand_in_reason(space, engine) for name, engine in engines.items()}
     stand_in = f"measured: on this machine's CPU ({machine}) instead of {space.device.name}"
     provenance = {name: stand_in if why else MEASURED for name, why in reasons.items()}
-    power, power_notices = _find_power(space, next(iter(engines.values())).processor)
+    first = next(iter(engines))  # a stand-in runs on the CPU, whatever the engine is made for
+    power, power_notices = _find_power(space, "cpu" if reasons[first] else engines[first].processor)
     notices = [
         f"{name}: {why}. The same model is measured on this machine's CPU ({machine}) instead of "
         f"{space.device.name}: a stand-in, marked * wherever it is shown."

@@ -50,6 +50,7 @@ class EdgeTpuEngine(Engine):
     distribution = "ai-edge-litert"
     module = "ai_edge_litert"
     extra = "litert"
+    processor = "edgetpu"
 
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
         """Return ``threads`` of the CPU part, and how many ops may be in it."""

@@ -92,7 +92,8 @@ class Engine(abc.ABC):
         distribution: The package that brings the runtime, as pip knows it.
         module: The module whose import is the runtime.
         extra: The extra of this project that installs it.
-        processor: What inference runs on, ``cpu`` or ``gpu``: a meter has to measure that.
+        processor: What inference runs on, one of `evaluators.meters.meter.WHOLE_BOARD`: a meter has
+            to measure that.
     """
 
     name: str = ""

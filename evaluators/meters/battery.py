@@ -23,6 +23,7 @@ import os
 from typing import Dict, List
 
 from evaluators.failures import DeviceLost
+from evaluators.meters.meter import WHOLE_BOARD
 from evaluators.meters.sampled import PowerFiles, SampledMeter
 from evaluators.meters.sysfs import read_word
 
@@ -37,7 +38,7 @@ class BatteryMeter(SampledMeter):
     """
 
     name = "battery"
-    processors = ("cpu", "gpu")
+    processors = WHOLE_BOARD
     preference = 3
     shortest_s = 5.0
 

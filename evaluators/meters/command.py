@@ -28,7 +28,7 @@ import time
 from typing import IO, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from evaluators.failures import DeviceLost
-from evaluators.meters.meter import EnergyReading, Meter
+from evaluators.meters.meter import WHOLE_BOARD, EnergyReading, Meter
 from evaluators.meters.sampled import leave_the_works_cpus
 
 PATIENCE_S = 10.0
@@ -48,7 +48,7 @@ class CommandMeter(Meter):
     """
 
     name = "command"
-    processors = ("cpu", "gpu")
+    processors = WHOLE_BOARD
     shortest_s = 2.5
 
     def __init__(

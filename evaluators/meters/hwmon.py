@@ -26,7 +26,7 @@ import glob
 import os
 from typing import Dict, List, NamedTuple, Tuple
 
-from evaluators.meters.meter import Meter
+from evaluators.meters.meter import WHOLE_BOARD, Meter
 from evaluators.meters.sampled import PowerFiles, SampledMeter
 from evaluators.meters.sysfs import read_word
 
@@ -35,7 +35,7 @@ KNOWN: Dict[str, Tuple[str, ...]] = {
     "nouveau": ("gpu",),  # drivers/gpu/drm/nouveau/nouveau_hwmon.c
     "zenpower": ("cpu",),  # SVI2_P_Core and SVI2_P_SoC, two rails side by side
     "fam15h_power": ("cpu",),  # Documentation/hwmon/fam15h_power.rst: the processor
-    "power_meter": ("cpu", "gpu"),  # Documentation/hwmon/acpi_power_meter.rst: the machine
+    "power_meter": WHOLE_BOARD,  # Documentation/hwmon/acpi_power_meter.rst: the machine
 }
 """Chip -> what it measures."""
 

@@ -30,6 +30,7 @@ import glob
 import os
 from typing import List
 
+from evaluators.meters.meter import WHOLE_BOARD
 from evaluators.meters.sampled import PowerFiles, SampledMeter
 from evaluators.meters.sysfs import read_word
 
@@ -48,7 +49,7 @@ class InaMeter(SampledMeter):
     """
 
     name = "ina"
-    processors = ("cpu", "gpu")
+    processors = WHOLE_BOARD
     preference = 1
 
     def __init__(self, root: str = "/sys/bus/i2c/drivers") -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import abc
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+WHOLE_BOARD = ("cpu", "gpu", "edgetpu")
+"""Everything that inference may run on; what feeds a board feeds them all."""
+
 
 class EnergyReading(NamedTuple):
     """Energy over a stretch of time, as the meter saw it.
@@ -40,8 +43,8 @@ class Meter(abc.ABC):
 
     Attributes:
         name: As written in a space file.
-        processors: What it measures, of ``cpu`` and ``gpu``: a meter only serves an engine that
-            runs there. A board's meter covers both. Empty where nobody but the person can know.
+        processors: What it measures, of `WHOLE_BOARD`: a meter only serves an engine that runs
+            there. A board's meter covers all. Empty where nobody but the person can know.
         preference: Among meters that can be read, the lowest is taken: 0 for a counter of energy, 1
             for a chip that measures the board, 2 for sensors of all kinds, 3 for a battery. None is
             taken only where the space file names it.

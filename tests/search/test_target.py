@@ -137,6 +137,14 @@ def test_a_meter_of_several_sensors_gives_the_one_for_the_processor(space_of, se
     assert find_target(space_of(header=device(meter="hwmon"))).power.meter == "hwmon:zenpower"
 
 
+def test_a_stand_in_is_metered_where_it_runs(space_of, sensors):
+    sensors(amdgpu=30, zenpower=20)
+    header = device(meter="hwmon", if_absent="host-cpu")
+    found = find_target(space_of(engines="edgetpu", header=header))
+    assert found.power.meter == "hwmon:zenpower"
+    assert load_engine("edgetpu").processor == "edgetpu"
+
+
 def test_a_sensor_that_only_the_person_knows_is_taken_if_named(space_of, sensors):
     sensors(ina226=5)
     name = "hwmon:ina226@hwmon_ina226/power1"
