@@ -97,6 +97,8 @@ class Confirmer:
         same = self._same_as_baseline(points)
         if same is not None and BASELINE in self.records:
             self.records[same] = self.records[BASELINE]
+        elif same is not None:
+            self.lost[same] = self.lost[BASELINE]
         return True
 
     def _wanted(self, points: Sequence[NumberedRecord]) -> _Wanted:

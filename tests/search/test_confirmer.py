@@ -195,6 +195,13 @@ def test_a_point_that_is_the_baseline_is_measured_once(confirm):
     assert again.is_confirmed
 
 
+def test_a_point_that_is_a_lost_baseline_is_lost_with_it(confirm):
+    evaluator, found, _ = confirm(FRONT, baseline=Candidate("b", "int8"), broken="b")
+    assert [name for _, name, _ in evaluator.asked].count("b") == 1
+    assert found.lost == {1: "crashed with SIGSEGV."}
+    assert [trial.record.is_confirmed for trial in found.trials] == [True, False, True]
+
+
 def test_time_is_kept_back_by_the_size_of_the_front(build):
     trials = [
         NumberedRecord(n, "complete", build.record(*numbers)) for n, numbers in
