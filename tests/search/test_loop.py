@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from search import api
 from search.canary import Canary
 from search.drift import CanaryReading, is_drift
@@ -15,10 +13,16 @@ from tests.search.runs import front_json, study_of
 ROUNDS = {"measuring": {"duration": "0.1s", "rounds": 3}}
 
 
-def test_a_run_ends_with_a_confirmed_front(tiny_space, run_cli, tmp_path):
-    done = run_cli("run", "--space", tiny_space({**ROUNDS, "budget.trials": 3}), "--run", "r")
+def test_a_run_ends_with_a_confirmed_front_and_more_trials_make_it_a_search_again(
+    tiny_space, run_cli, tmp_path
+):
+    space = tiny_space(ROUNDS)
+    assert run_cli("run", "--space", space, "--run", "r", "--trials", 2).returncode == 0
+    again = run_cli("run", "--space", space, "--run", "r", "--trials", 2)
+    assert "confirming the front" not in again.stdout  # it is confirmed already
+    done = run_cli("run", "--space", space, "--run", "r", "--trials", 3)
     assert done.returncode == 0, done.stderr
-    assert "confirming the front" in done.stdout
+    assert done.stdout.count("confirming the front") == 1
     assert "Confirmed: medians of 3 fresh processes" in done.stdout
     found = front_json(run_cli, tmp_path / "r")
     assert found["points"]
@@ -33,17 +37,9 @@ def test_a_run_ends_with_a_confirmed_front(tiny_space, run_cli, tmp_path):
     assert told.values[0] != found["points"][0]["values"]["latency_p90_ms"]
 
 
-def test_more_trials_make_a_confirmed_front_a_search_again(tiny_space, run_cli, tmp_path):
-    space = tiny_space(ROUNDS)
-    assert run_cli("run", "--space", space, "--run", "r", "--trials", 2).returncode == 0
-    again = run_cli("run", "--space", space, "--run", "r", "--trials", 2)
-    assert "confirming the front" not in again.stdout  # it is confirmed already
-    more = run_cli("run", "--space", space, "--run", "r", "--trials", 3)
-    assert more.stdout.count("confirming the front") == 1
-    assert run_of_study(study_of(tmp_path / "r")).is_confirmed
-
-
-def test_confirm_measures_the_front_of_a_finished_run(tiny_space, run_cli, tmp_path):
+def test_confirm_measures_the_front_of_a_finished_run_by_its_space_file(
+    tiny_space, run_cli, tmp_path
+):
     space = tiny_space()
     changed = ("--set", "search.sparsity=0.25")  # which confirm has to know of
     done = run_cli("run", "--space", space, "--run", "r", "--trials", 2, *changed)
@@ -57,25 +53,18 @@ def test_confirm_measures_the_front_of_a_finished_run(tiny_space, run_cli, tmp_p
     csv = (tmp_path / "r" / "trials.csv").read_text()
     assert "latency_p90_ms_moved" in csv.splitlines()[0]
 
+    text = space.read_text()
+    space.write_text(text.replace("name: tiny", "name: changed", 1))
+    assert "must be a folder of 'changed'" in _refused(run_cli)
+    space.unlink()
+    assert "isn't there any more. Put it back." in _refused(run_cli)
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("name: changed", "must be a folder of 'changed'"),
-        (None, "isn't there any more. Put it back."),
-    ],
-)
-def test_confirm_needs_the_space_file_as_it_was(tiny_space, run_cli, tmp_path, change, message):
-    space = tiny_space()
-    assert run_cli("run", "--space", space, "--run", "r", "--trials", 1).returncode == 0
-    if change is None:
-        space.unlink()
-    else:
-        space.write_text(space.read_text().replace("name: tiny", change, 1))
+
+def _refused(run_cli):
     done = run_cli("confirm", "--run", "r")
     assert done.returncode == 2
-    assert message in done.stderr
     assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 def test_a_front_that_is_empty_cannot_be_confirmed(tiny_space, run_cli):
@@ -114,11 +103,3 @@ def test_the_front_of_a_drifted_stretch_is_measured_again_once_it_is_over(
     for trial in found.trials:
         is_marked = any(map(is_drift, trial.record.flags))
         assert is_marked is (f"trial {trial.number}, again" not in again)
-
-
-def test_a_session_keeps_time_back_for_confirmation(tiny_space, run_cli, tmp_path):
-    """Without the reserve a session of this length is spent on trials to its end."""
-    done = run_cli("run", "--space", tiny_space(ROUNDS), "--run", "r", "--trials", 500,
-                   "--timeout", "40s")  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Confirmed: medians of 3 fresh processes" in done.stdout
