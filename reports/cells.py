@@ -83,7 +83,7 @@ def shown_axes(run: Run, records: Iterable[TrialRecord]) -> tuple[Objective, ...
     """Return the columns of a front: its objectives and, once measured, the test split's metric."""
     metric = run.facts.metric
     name = f"test_{metric.si_name}"
-    test = replace(metric, name=name, si_name=name)
+    test = replace(metric, name="test", si_name=name)
     has_test = any(name in record.quantities for record in records)
     return (*run.facts.objectives, test) if has_test else run.facts.objectives
 

@@ -240,7 +240,8 @@ def _front_row(run: Run, label: str, record: TrialRecord, axes: Sequence[Objecti
 def _moved(run: Run, record: TrialRecord, objective: Objective) -> str:
     """Return how far confirmation moved a number, or nothing; answers don't move."""
     ratio = record.moved(objective) if objective in run.facts.objectives else None
-    return "" if ratio is None or not objective.resolution else f"moved {ratio_text(ratio)}"
+    text = "" if ratio is None or not objective.resolution else ratio_text(ratio)
+    return f"moved {text}" if text not in ("", ratio_text(1.0)) else ""
 
 
 def _number(found: Cell, moved: str) -> str:

@@ -35,7 +35,12 @@ def _moves(run: Run, records: list[TrialRecord], objective: Objective) -> str:
     ratios = [ratio for record in records if (ratio := record.moved(objective)) is not None]
     if set(ratios) <= {1.0}:
         return ""
-    return f"{title(objective)} came out at {ratio_text(min(ratios))} to {ratio_text(max(ratios))}"
+    return f"{title(objective)} came out at {_span(ratios)}"
+
+
+def _span(ratios: list[float]) -> str:
+    ends = dict.fromkeys((ratio_text(min(ratios)), ratio_text(max(ratios))))
+    return " to ".join(ends)
 
 
 def _sentence(text: str) -> str:
@@ -53,8 +58,8 @@ def _canary(run: Run) -> Iterator[str]:
     if ratios:
         times = f"{len(ratios)} time{'' if len(ratios) == 1 else 's'}"
         yield (
-            f"The baseline was timed again {times} during the search and took "
-            f"{ratio_text(min(ratios))} to {ratio_text(max(ratios))} of its time at the beginning."
+            f"The baseline was timed again {times} during the search and took {_span(ratios)} of "
+            "its time at the beginning."
         )
 
 
