@@ -1,0 +1,164 @@
+"""What of a space file only engines and workload can know to be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from evaluators.engines.engine import Engine
+from evaluators.flag import Flag
+from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.workload_facts import WorkloadFacts
+from search.target import Target
+from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
+from spaces.errors import Problem, shown, suggest
+from spaces.objectives import OBJECTIVES, Objective
+from spaces.schema import Space
+
+_NEVER_HERE = {"device_memory_mib": "a CPU has no memory of its own apart from peak_memory_mib"}
+_NEEDS_POWER = ("power_w", "energy_mj")
+
+
+def problems_of(
+    space: Space, target: Target, workload: WorkloadFacts, metric: Objective
+) -> Iterator[Problem]:
+    """Yield every problem, each located in the space file."""
+    yield from _engine_problems(space, target)
+    yield from _quantization_problems(space, target)
+    yield from _objective_problems(space, target, metric)
+    yield from _workload_problems(space, target, workload)
+
+
+def options_of(dimension: Dimension) -> tuple[Value, ...]:
+    """Return the values of a choice or a fixed dimension, and the ends of a range."""
+    if isinstance(dimension, Fixed):
+        return (dimension.value,)
+    if isinstance(dimension, Choice):
+        return dimension.options
+    return (dimension.min, dimension.max)
+
+
+def _engine_problems(space: Space, target: Target) -> Iterator[Problem]:
+    words = space.search.precision or ()
+    for position, word in enumerate(words):
+        if not any(word in engine.forms for engine in target.engines.values()):
+            accepted = ", ".join(dict.fromkeys(p for e in target.engines.values() for p in e.forms))
+            where = ("search", "precision", position)
+            names = " or ".join(target.engines)
+            yield space.problem(where, f"must be what {names} has", word, f"It accepts {accepted}.")
+    for name, engine in target.engines.items():
+        if words and not any(word in engine.forms for word in words):
+            rule = f"must hold a precision that {name} has"
+            yield space.problem(
+                "search.precision", rule, list(words), f"Add {next(iter(engine.forms))}."
+            )
+        yield from _flag_problems(space, engine, target.device.cpu_count)
+
+
+def _flag_problems(space: Space, engine: Engine, cpu_count: int) -> Iterator[Problem]:
+    known = engine.flags(cpu_count)
+    for name, dimension in space.search.engine_flags.get(engine.name, {}).items():
+        path = ("search", "engine_flags", engine.name, name)
+        if name not in known:
+            yield space.problem(
+                path, "is not a flag of this engine", None, suggest(name, list(known))
+            )
+            continue
+        yield from _value_problems(space, path, dimension, known[name])
+
+
+def _quantization_problems(space: Space, target: Target) -> Iterator[Problem]:
+    known: dict[str, Flag] = {}
+    for engine in target.engines.values():
+        for form in engine.forms.values():
+            if form not in EXPORTED_FORMS:
+                known |= load_quantizer(form).SETTINGS
+    for name, dimension in space.search.quantization.items():
+        path = ("search", "quantization", name)
+        if name not in known:
+            remedy = suggest(name, list(known)) if known else "Leave it out: there is none here."
+            yield space.problem(path, "is not a setting of these quantizers", None, remedy)
+            continue
+        yield from _value_problems(space, path, dimension, known[name])
+
+
+def _value_problems(
+    space: Space, path: tuple[str, ...], dimension: Dimension, flag: Flag
+) -> Iterator[Problem]:
+    choices = ", ".join(shown(value, quote="") for value in flag.values)
+    if isinstance(dimension, Range) and flag.minimum is None:
+        yield space.problem(path, "must be a list", "a range", f"Use some of {choices}.")
+        return
+    for value in options_of(dimension):
+        if not flag.accepts(value) or (isinstance(value, float) and _is_whole(flag)):
+            yield space.problem(path, "must be a value it has", value, f"It accepts {choices}.")
+
+
+def _is_whole(flag: Flag) -> bool:
+    """Say whether a flag counts something: 1.5 threads would silently be 1."""
+    return all(isinstance(value, int) for value in flag.values)
+
+
+def _objective_problems(space: Space, target: Target, metric: Objective) -> Iterator[Problem]:
+    known = {**OBJECTIVES, metric.name: metric}
+    for kind, names in (
+        ("objectives", space.objectives),
+        ("constraints", tuple(space.constraints)),
+    ):
+        for position, name in enumerate(names):
+            path = (kind, position) if kind == "objectives" else (kind, name)
+            why = _why_not_measured(name, target, metric)
+            if name not in known:
+                remedy = suggest(name, list(known))
+                yield space.problem(path, "must be something that is measured", name, remedy)
+            elif why is not None:
+                yield space.problem(path, "must be something that is measured", name, why)
+
+
+def _why_not_measured(name: str, target: Target, metric: Objective) -> str | None:
+    if name == "accuracy" and metric.name != "accuracy":
+        return f"This workload's metric is called {metric.name}."
+    if name in _NEVER_HERE:
+        return f"On this device it isn't: {_NEVER_HERE[name]}."
+    if name in _NEEDS_POWER and target.power.meter is None and target.power.rated_power_w is None:
+        return (
+            "There is no power meter here. Give device.rated_power_w for an estimate, or leave it "
+            "out."
+        )
+    return None
+
+
+def _workload_problems(space: Space, target: Target, workload: WorkloadFacts) -> Iterator[Problem]:
+    search = space.search
+    if not workload.is_trainable:
+        untouched = {"sparsity": search.sparsity, "distillation": search.distillation.epochs}
+        for name, dimension in untouched.items():
+            if dimension != Fixed(0):
+                remedy = "This one exists only as ONNX: leave it out."
+                yield space.problem(f"search.{name}", "needs a torch model", None, remedy)
+        for position, name in enumerate(space.device.engines):
+            if not _eats_onnx(target.engines[name]):
+                rule, remedy = (
+                    "must take ONNX, as the workload is",
+                    "Give a torch model, or drop it.",
+                )
+                yield space.problem(("device", "engines", position), rule, name, remedy)
+    elif isinstance(search.sparsity, Mapping):
+        yield from _group_problems(space, search.sparsity, workload.modules)
+
+
+def _eats_onnx(engine: Engine) -> bool:
+    forms = engine.forms.values()
+    return {f if f in EXPORTED_FORMS else load_quantizer(f).SOURCE for f in forms} == {"onnx"}
+
+
+def _group_problems(
+    space: Space, groups: Mapping[str, Dimension], modules: tuple[str, ...]
+) -> Iterator[Problem]:
+    for group in groups:
+        if group not in modules:
+            top = sorted({name.partition(".")[0] for name in modules if name})
+            remedy = suggest(group, top)
+            path = ("search", "sparsity", group)
+            yield space.problem(
+                path, "must be the name of one of the model's modules", group, remedy
+            )
