@@ -58,7 +58,9 @@ def front_table(run: Run, *, show_all: bool) -> Group:
     parts: list[RenderableType] = [_notice(text) for text in run.facts.notices]
     parts.append(_headline(run, front))
     if rows:
-        parts += ["", _FrontRows(axes, list(rows), list(rows.values()), cells), ""]
+        needed = len(run.facts.objectives)
+        table = _FrontRows(axes, needed, list(rows), list(rows.values()), cells)
+        parts += ["", table, ""]
     parts += [Text(printable(text)) for text in notes]
     if show_all and len(run.trials) > len(front):
         parts += ["", _others_table(run)]
@@ -144,26 +146,35 @@ def _notice(text: str) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class _FrontRows:
-    """The baseline and the front, one line each where the terminal is wide enough, else two."""
+    """The baseline and the front, one line each where the terminal is wide enough, else two.
+
+    Where even two lines are too wide, the columns after the first ``n_needed`` are left out.
+    """
 
     axes: Sequence[Objective]
+    n_needed: int
     labels: Sequence[str]
     records: Sequence[TrialRecord]
     cells: Sequence[Sequence[Cell]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = self._table("\n", " ")
-        width = console.measure(table, options=options.update(max_width=_ANY_WIDTH)).maximum
-        yield table if width <= options.max_width else self._table("\n", "\n")
+        for between_words in (" ", "\n"):
+            table = self._table(between_words, len(self.axes))
+            unbound = options.update(max_width=_ANY_WIDTH)
+            if console.measure(table, options=unbound).maximum <= options.max_width:
+                yield table
+                return
+        yield self._table("\n", self.n_needed)
 
-    def _table(self, between_lines: str, between_words: str) -> Table:
+    def _table(self, between_words: str, count: int) -> Table:
         table = _table("trial", "engine", "sparsity", "epochs")
-        for objective in self.axes:
+        for objective in self.axes[:count]:
             words = title(objective).replace(" ", between_words)
-            header = Text(f"{words}{between_lines}{objective.unit}".strip())
+            header = Text(f"{words}\n{objective.unit}".strip())
             table.add_column(header, justify="right", overflow="fold")
         for label, record, cells in zip(self.labels, self.records, self.cells, strict=True):
-            numbers = [Text(f"{c.marked}{between_words}{c.comparison}".strip()) for c in cells]
+            texts = (f"{c.marked}{between_words}{c.comparison}".strip() for c in cells[:count])
+            numbers = [Text(text) for text in texts]
             ends = label == _BASELINE
             table.add_row(label, *_candidate(record, between_words), *numbers, end_section=ends)
         return table

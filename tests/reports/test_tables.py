@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -171,3 +172,14 @@ def test_showing_a_front_needs_neither_plotly_nor_pandas():
         "import sys, reports.tables; sys.exit('plotly' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_test_split_stands_beside_and_goes_first_where_there_is_no_room(build):
+    record = build.record(0.5)
+    quantities = {**record.quantities, "test_accuracy": record.quantities["accuracy"]}
+    run = build.run(replace(record, quantities=quantities), baseline=build.record(1.0))
+    wide, narrow = (printed(tables.front_table(run, show_all=False), w) for w in (120, 66))
+    assert line_of(wide, "trial")[-2:] == ["accuracy", "test"]
+    assert line_of(wide, "0")[-1] == "0.950"
+    assert line_of(narrow, "trial")[-1] == "accuracy"
+    assert "accuracy" in narrow.split()
