@@ -11,6 +11,8 @@ from statistics import median
 from search.errors import UsageError
 
 LARGEST_RESERVE = 0.4
+LONG_TRIAL = 0.9
+"""The share of trials that are shorter than what is called a long one."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,10 @@ class Budget:
         return not self.should_stop() and (left is None or left > seconds)
 
     def allows(self, finished: int, reserve_s: float = 0.0) -> bool:
-        """Say whether one more trial fits: in number, and by its usual length in time.
+        """Say whether one more trial fits: in number, and in time.
+
+        A trial is taken to be as long as the usual one; where time is kept back, as a long one, so
+        that what comes after it isn't cut.
 
         Args:
             finished: Trials that are done.
@@ -77,8 +82,9 @@ class Budget:
         left = self.time_left_s()
         if left is None or self.timeout_s is None:
             return True
-        usual_s = median(self._durations_s) if self._durations_s else 0.0
-        return left - min(reserve_s, LARGEST_RESERVE * self.timeout_s) > usual_s
+        lengths_s = sorted(self._durations_s) or [0.0]
+        fitting_s = lengths_s[int(LONG_TRIAL * len(lengths_s))] if reserve_s else median(lengths_s)
+        return left - min(reserve_s, LARGEST_RESERVE * self.timeout_s) > fitting_s
 
 
 def seconds_until(clock_time: str, now: datetime) -> float:

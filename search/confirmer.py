@@ -33,7 +33,10 @@ from search.state import StudyState
 from search.study_attributes import BASELINE, run_of_study
 
 _SAFETY = 1.25
-"""Building, disturbed attempts and the test split cost more than a measurement of the search."""
+"""What is kept back: disturbed attempts and the test split cost more than one measurement did, and
+the last trial may add a member."""
+_GRACE = 0.1
+"""A front that is nearly confirmed is worth ending the session by this share of it later."""
 
 
 @dataclass(slots=True)
@@ -59,7 +62,8 @@ class Confirmer:
     def reserve_s(self, rounds: int) -> float:
         """Return the seconds that confirmation would take, were this the last trial."""
         members = len(pareto_front(self.state.snapshot())) if rounds else 0
-        return self._needed_s(min(members, MOST_POINTS), rounds) if members else 0.0
+        points = min(members + 1, MOST_POINTS)
+        return _SAFETY * self._needed_s(points, rounds) if members else 0.0
 
     def confirm(self, rounds: int) -> None:
         """Measure the front again, if there is time for all of it."""
@@ -184,13 +188,14 @@ class Confirmer:
             self.state.observe(Notice(f"Nothing of the front could be measured again: {reasons}"))
 
     def _affordable_points(self, rounds: int) -> int:
-        left_s = self.budget.time_left_s()
-        if left_s is None:
+        left_s, timeout_s = self.budget.time_left_s(), self.budget.timeout_s
+        if left_s is None or timeout_s is None:
             return MOST_POINTS
-        return sum(self._needed_s(n, rounds) <= left_s for n in range(1, MOST_POINTS + 1))
+        usable_s = left_s + _GRACE * timeout_s
+        return sum(self._needed_s(n, rounds) <= usable_s for n in range(1, MOST_POINTS + 1))
 
     def _needed_s(self, points: int, rounds: int) -> float:
-        return _SAFETY * rounds * (points + 1) * self.state.measuring_s()
+        return rounds * (points + 1) * self.state.measuring_s()
 
 
 def _unheard(_stage: str) -> None:

@@ -64,6 +64,16 @@ def test_time_is_kept_back_for_what_comes_after_the_last_trial(clock):
     assert minute.expected_left_s(9, reserve_s=5.0) == 15.0
 
 
+def test_where_time_is_kept_back_a_trial_may_be_a_long_one(clock):
+    minute = budget(clock, timeout_s=60.0)
+    for seconds in (2.0, 2.0, 2.0, 2.0, 12.0):
+        minute.add_trial(seconds)
+    clock.now_s += 40.0
+    assert minute.allows(5)
+    assert minute.allows(5, reserve_s=7.0)
+    assert not minute.allows(5, reserve_s=9.0)
+
+
 def test_a_short_session_is_not_all_reserve(clock):
     short = budget(clock, timeout_s=60.0)
     clock.now_s += 60 * (1 - LARGEST_RESERVE) - 0.1
