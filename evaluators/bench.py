@@ -130,7 +130,8 @@ class Bench:
                 figures = self.builder.run("score", answers, split=split).arrays
             found |= self._scores(figures, split, provenance)
         facts = {name: answer.body[name] for name in _FACTS}
-        facts["samples"] = self._keep_samples(built, timed_s, warmup_s)
+        with clock.stage("benchmark"):
+            facts["samples"] = self._keep_samples(built, timed_s, warmup_s)
         flags = list(answer.body["disturbance"]["reasons"])
         if not answer.body["is_steady"]:
             flags.append("the latency never became steady while it warmed up")

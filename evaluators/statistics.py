@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -35,6 +36,7 @@ def percentile_interval(samples: Sequence[float], q: float) -> tuple[float, floa
     return ordered[min(max(low, 0), n - 1)], ordered[min(max(high, 0), n - 1)]
 
 
+@cache
 def fewest_queries(q: float, confidence: float = 0.99) -> int:
     """Return the fewest queries that can vouch for percentile q: 64 for p90, 662 for p99.
 
@@ -42,7 +44,7 @@ def fewest_queries(q: float, confidence: float = 0.99) -> int:
         MLPerf inference rules, "Early stopping criterion"; see `early_stopping_estimate`.
     """
     n = 2
-    while _slower_at_most(n, q)[1] > 1 - confidence:
+    while _at_most(1, n, q) > 1 - confidence:
         n += 1
     return n
 
@@ -59,16 +61,20 @@ def early_stopping_estimate(
     References:
         MLPerf inference rules, "Early stopping criterion"; LoadGen, loadgen/early_stopping.cc.
     """
+    from scipy.special import bdtrik
+
     ordered, n = sorted(samples), len(samples)
-    t = int(np.searchsorted(_slower_at_most(n, q), 1 - confidence, side="right")) - 1
-    return ordered[n - t] if t > 0 else None
+    t = max(0, math.floor(float(bdtrik(1 - confidence, n, 1 - q))) - 1)  # the next may fit too
+    while t < n and _at_most(t + 1, n, q) <= 1 - confidence:
+        t += 1
+    return ordered[n - t] if t > 0 and _at_most(t, n, q) <= 1 - confidence else None
 
 
-def _slower_at_most(n: int, q: float) -> NDArray[np.float64]:
-    """Return, for t from 0 to n - 1, how likely at most t of n queries are beyond percentile q."""
+def _at_most(t: int, n: int, q: float) -> float:
+    """Return how likely at most t of n queries are beyond percentile q."""
     from scipy.special import bdtr
 
-    return np.asarray(bdtr(np.arange(n), n, 1 - q), dtype=np.float64)
+    return float(bdtr(t, n, 1 - q))
 
 
 def mean_interval(scores: NDArray[np.float64]) -> tuple[float, float]:
