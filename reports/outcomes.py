@@ -27,11 +27,11 @@ def has_numbers(run: Run) -> bool:
     return any(record.quantities for record in (*records, run.baseline) if record is not None)
 
 
-def why_not(run: Run, trial: NumberedRecord) -> str:
-    """Return why a trial isn't on the front, in one line."""
+def why_not(run: Run, trial: NumberedRecord, outcome: str) -> str:
+    """Return why a trial isn't on the front, in one line; its outcome is that of `outcomes`."""
     if trial.number in run.lost:
         return printable(f"couldn't be measured again: {run.lost[trial.number]}")
-    if trial.number in {other.number for other in unconfirmed_members(run)}:
+    if outcome == UNCONFIRMED:
         return f"not confirmed, as there was no time or room for it: {_values(run, trial.record)}"
     return explanation(run, trial.record)
 

@@ -82,7 +82,7 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
         run: As it stands; ``baseline`` is None where it has no numbers.
         show_all: Add ``others``: every finished trial that isn't on the front.
     """
-    facts, baseline = run.facts, run.baseline
+    facts, baseline, tied = run.facts, run.baseline, ties(run)
     data: dict[str, Any] = {
         "schema_version": FRONT_SCHEMA_VERSION,
         "run": facts.name,
@@ -92,7 +92,14 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
         "objectives": [objective.name for objective in facts.objectives],
         "directions": {objective.name: objective.direction for objective in facts.objectives},
         "baseline": _measured(run, baseline) if baseline and not baseline.failure else None,
-        "points": [_point(run, trial) for trial in pareto_front(run)],
+        "points": [
+            {
+                "trial": trial.number,
+                **_measured(run, trial.record),
+                "tied_with": list(tied.get(trial.number, ())),
+            }
+            for trial in pareto_front(run)
+        ],
     }
     if show_all:
         found = outcomes(run)
@@ -186,7 +193,7 @@ def _others_table(run: Run) -> Table:
     found = outcomes(run)
     for trial in run.trials:
         if found[trial.number] != FRONT:
-            why = Text(why_not(run, trial))
+            why = Text(why_not(run, trial, found[trial.number]))
             table.add_row(str(trial.number), *_candidate(trial.record, " "), why)
     return table
 
@@ -222,11 +229,6 @@ def _measured(run: Run, record: TrialRecord) -> dict[str, Any]:
         "test": _with_interval(record, f"test_{run.facts.metric.si_name}"),
         "flags": list(record.flags),
     }
-
-
-def _point(run: Run, trial: NumberedRecord) -> dict[str, Any]:
-    tied = list(ties(run).get(trial.number, ()))
-    return {"trial": trial.number, **_measured(run, trial.record), "tied_with": tied}
 
 
 def _with_interval(record: TrialRecord, si_name: str) -> dict[str, Any] | None:

@@ -15,13 +15,13 @@ Validation accuracy decides; what the test split says stands beside it.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from evaluators.bench import TEST, VALIDATION, Built, Measured
 from evaluators.candidate import Candidate
 from evaluators.failures import EvaluationFailure
-from evaluators.stage_clock import StageClock
 from search import study_attributes
 from search.bounds import judged
 from search.budget import Budget
@@ -31,6 +31,8 @@ from search.front import pareto_front, unconfirmed_members
 from search.records import Confirmation, NumberedRecord, TrialRecord
 from search.state import StudyState
 from search.study_attributes import BASELINE, run_of_study
+
+_T = TypeVar("_T")
 
 _SAFETY = 1.25
 """What is kept back: disturbed attempts and the test split cost more than one measurement did, and
@@ -81,13 +83,13 @@ class Confirmer:
         state.observe(ConfirmationStarted(len(points), rounds))
         while points and self._measure(points, rounds):
             self._keep()
-            left = min(MOST_POINTS - len(self.records), self._affordable_points(rounds))
+            room = MOST_POINTS - len(_by_number(self.records))
+            left = min(room, self._affordable_points(rounds))
             come_to_light = unconfirmed_members(run_of_study(state.study))
             points = [p for p in come_to_light if str(p.number) not in self.lost][: max(0, left)]
         self._say_what_was_lost()
-        if set(self.records) - {BASELINE}:
-            lost = {int(label): why for label, why in self.lost.items() if label != BASELINE}
-            state.observe(FrontConfirmed(run_of_study(state.study), before, lost))
+        if _by_number(self.records):
+            state.observe(FrontConfirmed(run_of_study(state.study), before))
 
     def _measure(self, points: Sequence[NumberedRecord], rounds: int) -> bool:
         """Measure points, and the baseline if it wasn't yet; say whether all rounds were done."""
@@ -154,8 +156,7 @@ class Confirmer:
     def _record(self, wanted: _Wanted, label: str) -> TrialRecord:
         """Return the record with confirmed numbers, and with the costs of the trial itself."""
         before, found = wanted.before[label], wanted.repeats[label]
-        clock = StageClock(_unheard)
-        record = self.state.evaluator.record_of(wanted.built[label], found, clock)
+        record = self.state.evaluator.record_of(wanted.built[label], found)
         searched = {name: quantity.value for name, quantity in before.quantities.items()}
         return replace(record, confirmation=Confirmation(len(found), searched), **before.costs())
 
@@ -164,18 +165,13 @@ class Confirmer:
         state = self.state
         baseline = self.records.get(BASELINE)
         facts = state.facts_with(baseline or state.usable_baseline)
-        numbered = {
-            int(label): judged(record, facts)
-            for label, record in self.records.items()
-            if label != BASELINE
-        }
         study_attributes.keep_confirmed(
             state.study,
             len(state.trials),
-            numbered,
+            {n: judged(record, facts) for n, record in _by_number(self.records).items()},
             baseline,
             bounds=facts.bounds,
-            lost={int(label): why for label, why in self.lost.items() if label != BASELINE},
+            lost=_by_number(self.lost),
         )
         study_attributes.keep_spreads(state.study, state.evaluator.spreads)
 
@@ -183,7 +179,7 @@ class Confirmer:
         if BASELINE in self.lost:
             text = f"The baseline couldn't be measured again ({self.lost[BASELINE]})"
             self.state.observe(Notice(f"{text}; what is compared with it is the search's."))
-        if self.lost and not set(self.records) - {BASELINE}:
+        if self.lost and not _by_number(self.records):
             reasons = "; ".join(dict.fromkeys(self.lost.values()))
             self.state.observe(Notice(f"Nothing of the front could be measured again: {reasons}"))
 
@@ -198,5 +194,6 @@ class Confirmer:
         return rounds * (points + 1) * self.state.measuring_s()
 
 
-def _unheard(_stage: str) -> None:
-    """Take the name of a stage and tell nobody."""
+def _by_number(found: Mapping[str, _T]) -> dict[int, _T]:
+    """Return what was found of trials by their number, without the baseline."""
+    return {int(label): each for label, each in found.items() if label != BASELINE}

@@ -147,10 +147,11 @@ class Evaluator:
         """
         return _retried(lambda: self.bench.measure(built, self._clock(label), splits))
 
-    def record_of(
-        self, built: Built, repeats: Sequence[Measured], clock: StageClock
-    ) -> TrialRecord:
-        """Return one record of an artifact that was measured in one or more fresh processes."""
+    def record_of(self, built: Built, repeats: Sequence[Measured]) -> TrialRecord:
+        """Return one record of an artifact that was measured in one or more fresh processes.
+
+        What it cost is for the caller to add.
+        """
         numbers = median_of([measured.quantities for measured in repeats])
         flags = dict.fromkeys(flag for measured in repeats for flag in measured.flags)
         record = TrialRecord(
@@ -162,8 +163,6 @@ class Evaluator:
             notes=built.compiled.facts["notes"],
             flags=list(flags),
             facts={**built.facts, "processes": [measured.facts for measured in repeats]},
-            stage_seconds=clock.seconds,
-            found_stages=clock.found,
         )
         return _complete(record, self.objectives)
 
@@ -177,7 +176,8 @@ class Evaluator:
 
         def work() -> TrialRecord:
             built = self.pipeline.build(candidate, clock)
-            return self.record_of(built, measure(built, clock), clock)
+            record = self.record_of(built, measure(built, clock))
+            return replace(record, stage_seconds=clock.seconds, found_stages=clock.found)
 
         try:
             return _retried(work)

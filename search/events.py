@@ -78,7 +78,6 @@ class FrontConfirmed:
 
     run: Run
     before: Run
-    lost: dict[int, str]
 
 
 Event = (

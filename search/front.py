@@ -59,17 +59,13 @@ def unconfirmed_members(run: Run) -> list[NumberedRecord]:
     """
     if not run.is_confirmed:
         return []
-    confirmed = pareto_front(run)
-    others = [t for t in run.trials if not t.record.is_confirmed and t.record.is_feasible]
-    alone = replace(run, trials=others)
-    axes = run.facts.objectives
-    best = np.array([[_rounded_cost(m.record, o) for o in axes] for m in confirmed])
-    found = []
-    for trial in pareto_front(alone):
-        costs = np.array([_rounded_cost(trial.record, o) for o in axes])
-        if not len(best) or not (best <= costs).all(axis=1).any():
-            found.append(trial)
-    return found
+    _, confirmed = _rounded(run)
+    others = [trial for trial in run.trials if not trial.record.is_confirmed]
+    return [
+        trial
+        for trial in pareto_front(replace(run, trials=others))
+        if not any((member <= _rounded_costs(trial.record, run)).all() for member in confirmed)
+    ]
 
 
 def hypervolume(run: Run) -> float | None:
@@ -102,8 +98,11 @@ def _rounded(run: Run) -> tuple[list[NumberedRecord], NDArray[np.float64]]:
     """Return what may be a member, best in the first objective first, with its rounded costs."""
     objectives = run.facts.objectives
     trials = sorted(_eligible(run), key=lambda trial: _cost(trial.record, objectives[0]))
-    costs = np.array([[_rounded_cost(t.record, o) for o in objectives] for t in trials])
-    return trials, costs
+    return trials, np.array([_rounded_costs(trial.record, run) for trial in trials])
+
+
+def _rounded_costs(record: TrialRecord, run: Run) -> NDArray[np.float64]:
+    return np.array([_rounded_cost(record, objective) for objective in run.facts.objectives])
 
 
 def _eligible(run: Run) -> list[NumberedRecord]:

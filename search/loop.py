@@ -51,11 +51,11 @@ class SearchLoop:
         before = len(state.trials)
         self.marked_s = time.monotonic()
         try:
-            while self.budget.allows(state.finished, confirmer.reserve_s(rounds)):
+            while self.budget.allows(state.finished, reserve_s := confirmer.reserve_s(rounds)):
                 if canary.is_due:
                     canary.watch()
                     self.marked_s = time.monotonic()
-                self._run_trial(confirmer.reserve_s(rounds))
+                self._run_trial(reserve_s)
                 self._refuse_hopeless()
             if len(state.trials) > before and canary.is_due:
                 canary.watch()  # otherwise nobody knows what the last trials met

@@ -153,7 +153,7 @@ def _confirmed_line(event: FrontConfirmed) -> str:
     before = {trial.number for trial in pareto_front(event.before)}
     after = {trial.number for trial in pareto_front(event.run)}
     line = f"confirmed: {len(after)} on the front, {len(before & after)} of them as before"
-    for number, why in event.lost.items():
+    for number, why in event.run.lost.items():
         line += f"; trial {number} couldn't be measured again ({why})"
     return line
 

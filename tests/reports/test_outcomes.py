@@ -88,12 +88,14 @@ def test_what_no_confirmed_trial_dominates_but_was_not_confirmed_is_called_that(
         build.record(1.0, 4.0, confirmation=again), build.record(0.8, 4.0), build.record(1.2, 4.5)
     )
     assert outcomes.outcomes(run) == {0: "front", 1: "unconfirmed", 2: "dominated"}
-    assert outcomes.why_not(run, run.trials[1]).startswith("not confirmed, as there was no time")
-    assert outcomes.why_not(run, run.trials[2]).startswith("dominated or tied")
+    found = outcomes.outcomes(run)
+    why = [outcomes.why_not(run, trial, found[trial.number]) for trial in run.trials]
+    assert why[1].startswith("not confirmed, as there was no time")
+    assert why[2].startswith("dominated or tied")
 
 
 def test_what_could_not_be_measured_again_says_why(build):
     run = replace(build.run(build.record()), lost={0: "crashed with SIGSEGV."})
-    assert outcomes.why_not(run, run.trials[0]) == (
+    assert outcomes.why_not(run, run.trials[0], outcomes.FRONT) == (
         "couldn't be measured again: crashed with SIGSEGV."
     )

@@ -42,7 +42,7 @@ class FakeEvaluator:
     def learn(self, repeats):
         self.learned.append(len(repeats))
 
-    def record_of(self, built, repeats, _clock):
+    def record_of(self, built, repeats):
         params, facts = {"engine": built.engine}, {"n": len(repeats)}
         latency_ms, memory_mib = self.again_ms[built.engine]
         return self.make(latency_ms, memory_mib, params=params, facts=facts)
@@ -141,7 +141,7 @@ def test_a_confirmed_record_says_what_the_search_saw_and_what_the_trial_cost(con
 def test_a_point_that_breaks_is_lost_with_its_reason_and_costs_no_other(confirm):
     _, found, events = confirm(FRONT, broken="b")
     assert [trial.record.is_confirmed for trial in found.trials] == [True, False, True]
-    assert found.lost == events[-1].lost == {1: "crashed with SIGSEGV."}
+    assert found.lost == events[-1].run.lost == {1: "crashed with SIGSEGV."}
 
 
 def test_a_baseline_that_breaks_leaves_the_points_and_is_said(confirm):

@@ -284,7 +284,8 @@ def test_confirmation_says_what_it_does_and_what_became_of_the_front(build, plai
     before = build.run(build.record(1.0), build.record(0.5, 8.0), build.record(3.0))
     again = {"confirmation": Confirmation(3, {})}
     after = build.run(build.record(1.0, **again), build.record(1.1, 8.0, **again))
-    lines = plain_lines(ConfirmationStarted(2, 3), FrontConfirmed(after, before, {7: "crashed."}))
+    after = replace(after, lost={7: "crashed."})
+    lines = plain_lines(ConfirmationStarted(2, 3), FrontConfirmed(after, before))
     assert lines == [
         "confirming the front: 2 points and the baseline, measured again in 3 fresh processes each",
         "confirmed: 1 on the front, 1 of them as before; trial 7 couldn't be measured again (crashed.)",  # noqa: E501

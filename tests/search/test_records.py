@@ -39,7 +39,7 @@ def test_a_failure_survives_json(build):
 def test_the_facts_of_a_run_survive_json(build):
     facts = build.facts(
         notices=("a stand-in",),
-        space_path="/home/someone/tiny.yaml",
+        space_path="/spaces/tiny.yaml",
         overrides=("budget.trials=3",),
         bounds={"latency_p90_ms": (None, 5.0), "accuracy": (0.9, None)},
     )
