@@ -65,10 +65,7 @@ class Canary:
         state.observe(CanaryRead(reading))
         state.reread()
         if not reading.has_drifted:
-            for member in pareto_front(state.snapshot()):
-                if any(map(is_drift, member.record.flags)) and self.budget.has_time():
-                    self._repeat(member)
-            state.reread()
+            self._repeat_marked_members()
 
     def read(self, n_trials: int) -> CanaryReading | None:
         """Time the baseline; once more if it seems to have drifted, and the better one counts.
@@ -119,6 +116,21 @@ class Canary:
             return
         self.state.evaluator.learn([self._unpaired, measured])
         self._unpaired = None
+
+    def _repeat_marked_members(self) -> None:
+        """Measure the front's marked members again, and those that this brings onto the front."""
+        tried: set[int] = set()
+        while self.budget.has_time():
+            untried = [member for member in self._marked_members() if member.number not in tried]
+            if not untried:
+                return
+            self._repeat(untried[0])
+            tried.add(untried[0].number)
+            self.state.reread()
+
+    def _marked_members(self) -> list[NumberedRecord]:
+        front = pareto_front(self.state.snapshot())
+        return [member for member in front if any(map(is_drift, member.record.flags))]
 
     def _repeat(self, trial: NumberedRecord) -> None:
         state, before = self.state, trial.record

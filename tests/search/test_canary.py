@@ -107,3 +107,27 @@ def test_a_disturbed_baseline_is_no_reference_and_the_first_quiet_reading_is(can
 def test_a_baseline_that_cannot_be_timed_any_more_is_no_reading(canary):
     assert canary(DeviceLost("unplugged"))[0].read(3) is None
     assert canary(1.2, DeviceLost("unplugged"))[0].read(3).ratio == pytest.approx(1.2)
+
+
+def test_what_a_repeat_brings_onto_the_front_is_repeated_too(canary, build, monkeypatch):
+    marked = ["drift: the baseline was 9 % slower just then"]
+    latencies_ms = [1.5, 1.0]
+    repeated = []
+
+    def snapshot():
+        return build.run(
+            *(
+                build.record(ms, flags=[] if n in repeated else marked)
+                for n, ms in enumerate(latencies_ms)
+            )
+        )
+
+    def repeat(_canary, trial):
+        repeated.append(trial.number)
+        latencies_ms[trial.number] = 2.0  # slower than it seemed, so the other one comes up
+
+    found, _ = canary(1.0)
+    found.state.snapshot, found.state.reread = snapshot, lambda: None
+    monkeypatch.setattr(Canary, "_repeat", repeat)
+    found._repeat_marked_members()
+    assert repeated == [1, 0]
