@@ -14,11 +14,16 @@ from spaces.objectives import Objective
 Bounds = tuple[float | None, float | None]
 
 INTERRUPTED = "interrupted"
+GATED = "gated"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a trial has no numbers: ``kind`` is one of `evaluators.failures`, or interrupted."""
+    """Why a trial has no numbers, or not all.
+
+    ``kind`` is one of `evaluators.failures`, interrupted, or gated: what was measured of it said
+    that training wouldn't bring it onto the front.
+    """
 
     kind: str
     reason: str
@@ -28,6 +33,11 @@ class Failure:
     def is_transient(self) -> bool:
         """Say whether nothing is known about the candidate itself."""
         return self.kind in (DeviceLost.kind, INTERRUPTED)
+
+    @property
+    def is_unbuildable(self) -> bool:
+        """Say whether the candidate itself can't be built or run."""
+        return not self.is_transient and self.kind != GATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +59,14 @@ class TrialRecord:
 
     Attributes:
         params: The candidate by dotted names, fixed values included.
-        quantities: SI name -> number; empty where the trial failed.
+        quantities: SI name -> number; empty where the trial failed, without the metric where a gate
+            ended it.
         violations: Constraint -> relative overshoot; positive where broken.
         failure: None where everything was measured.
         flags: What disturbed the measurement, in words.
         confirmation: None for what was measured during the search alone.
         artifact: Path of the deployable file.
+        origin: How the trial came to be, see `search.policy.history`; empty for the first ones.
         stage_seconds: Stage -> wall seconds.
         found_stages: Stages that came from the store.
         ask_seconds: What the sampler took.
@@ -72,6 +84,7 @@ class TrialRecord:
     engine_metrics: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     found_stages: list[str] = field(default_factory=list)
     ask_seconds: float = 0.0
@@ -87,9 +100,9 @@ class TrialRecord:
         """Say whether it was measured again in several fresh processes."""
         return self.confirmation is not None
 
-    def costs(self) -> dict[str, Any]:
-        """Return the fields that say what the trial cost, for a record that replaces it."""
-        names = ("stage_seconds", "found_stages", "ask_seconds", "overhead_seconds")
+    def of_the_trial(self) -> dict[str, Any]:
+        """Return the fields that a record which replaces it keeps: how it came to be, its costs."""
+        names = ("origin", "stage_seconds", "found_stages", "ask_seconds", "overhead_seconds")
         return {name: getattr(self, name) for name in names}
 
     def as_searched(self) -> TrialRecord:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import optuna
 
+from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.errors import UsageError
-from search.evaluation import describe_workload, make_builder, make_evaluator
 from search.events import Notice, Observer
 from search.loop import SearchLoop
 from search.plan import Plan, make_plan
