@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
@@ -93,7 +97,7 @@ class TrialRecord:
     @property
     def is_feasible(self) -> bool:
         """Say whether everything was measured and no constraint is broken."""
-        return self.failure is None and all(over <= 0 for over in self.violations.values())
+        return self.failure is None and max(self.violations.values(), default=0.0) <= 0
 
     @property
     def is_confirmed(self) -> bool:
@@ -222,9 +226,12 @@ class RunFacts:
         return cls(**{**data, **changed})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """A run as it stands: its facts, its baseline and its finished trials in order.
+
+    A value like any other: what changes is another run. So what is asked of it several times after
+    every trial, and costs a look at thousands of records, is found out once.
 
     Attributes:
         canary: The baseline's later readings, oldest first.
@@ -237,10 +244,36 @@ class Run:
     canary: Sequence[CanaryReading] = ()
     lost: Mapping[int, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def is_confirmed(self) -> bool:
         """Say whether the front was measured again after the last trial."""
         return any(trial.record.is_confirmed for trial in self.trials)
+
+    @cached_property
+    def eligible(self) -> tuple[NumberedRecord, ...]:
+        """Return the feasible trials; once a run is confirmed, those that were confirmed."""
+        feasible = (trial for trial in self.trials if trial.record.is_feasible)
+        return tuple(t for t in feasible if t.record.is_confirmed or not self.is_confirmed)
+
+    @cached_property
+    def eligible_costs(self) -> NDArray[np.float64]:
+        """Return `costs_of` the eligible trials."""
+        return self.costs_of([trial.record for trial in self.eligible])
+
+    def costs_of(self, records: Sequence[TrialRecord]) -> NDArray[np.float64]:
+        """Return what is to be small in the units people see, of shape (n_records, n_objectives).
+
+        Args:
+            records: With a value for each objective.
+        """
+        objectives = self.facts.objectives
+        names = [objective.si_name for objective in objectives]
+        values = [[record.quantities[name].value for name in names] for record in records]
+        signs = [1.0 if objective.direction == "minimize" else -1.0 for objective in objectives]
+        shown = [objective.shown_from_si(1.0) for objective in objectives]
+        costs = np.array(values, dtype=np.float64).reshape(len(records), len(objectives))
+        assert not np.isnan(costs).any(), "a feasible record has a value for every objective"
+        return costs * (np.array(shown) * signs)
 
     def as_searched(self) -> Run:
         """Return the run with the values that the search saw, as if nothing was confirmed."""
