@@ -17,9 +17,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from evaluators.measurement import Quantity
 from search.bounds import judged
-from search.front import log_costs
 from search.records import Run, TrialRecord
 from spaces.objectives import OBJECTIVES, Objective
 
@@ -55,14 +56,16 @@ class Gates:
                 return f"{bound} would be broken by {overshoot:.0%} however well it were trained"
         if self.hope is None and metric in self.run.facts.objectives:
             return None
-        costs = log_costs(best, self.run)
-        for trial in self.run.trials:
-            if trial.record.is_feasible and (log_costs(trial.record, self.run) <= costs).all():
-                return (
-                    f"trial {trial.number} would dominate it, even if training gave it the best "
-                    f"{metric.name} so far (wrong with a probability of at most {WRONG_AT_MOST:g})"
-                )
-        return None
+        run = self.run
+        costs = run.costs_of([best])
+        dominates = np.flatnonzero((run.eligible_costs <= costs).all(axis=1))
+        if not len(dominates):
+            return None
+        return (
+            f"trial {run.eligible[dominates[0]].number} would dominate it, even if training gave "
+            f"it the best {metric.name} so far (wrong with a probability of at most "
+            f"{WRONG_AT_MOST:g})"
+        )
 
     def _at_its_best(self, record: TrialRecord) -> TrialRecord:
         """Return the record with each cost where a repeat might find it, and the hoped metric."""

@@ -44,10 +44,9 @@ class Gains:
         assert run.baseline is not None
         metric = [objective == run.facts.metric for objective in run.facts.objectives]
         reference = np.where(metric, ACCURACY_DROP_AT_REFERENCE, _SLACK)
-        found = cls(log_costs(run.baseline, run), reference)
-        costs = [log_costs(trial.record, run) for trial in trials if trial.record.is_feasible]
-        if costs:
-            found._take(np.array(costs) - found.origin)
+        found = cls(log_costs([run.baseline], run)[0], reference)
+        feasible = [trial.record for trial in trials if trial.record.is_feasible]
+        found._take(log_costs(feasible, run) - found.origin)
         return found
 
     def of_point(self, costs: NDArray[np.float64]) -> float:

@@ -50,8 +50,9 @@ class ArmHistory:
         gains = Gains.of(run, run.trials[: -len(window)] if window else ())
         history = cls()
         for trial in window:
-            gained = gains.add(log_costs(trial.record, run)) if trial.record.is_feasible else 0.0
-            history._add(trial.record, gained)
+            record = trial.record
+            gained = gains.add(log_costs([record], run)[0]) if record.is_feasible else 0.0
+            history._add(record, gained)
         return history
 
     def trust(self, arm: Arm) -> float:

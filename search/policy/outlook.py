@@ -44,10 +44,11 @@ class Outlook:
     ) -> None:
         self._dimensions = dimensions
         self.run = run
+        measured = [trial for trial in run.trials if trial.record.failure is None]
+        costs = log_costs([trial.record for trial in measured], run)
         self.known = [
-            Known(trial, candidates[trial.number], log_costs(trial.record, run))
-            for trial in run.trials
-            if trial.record.failure is None
+            Known(trial, candidates[trial.number], each)
+            for trial, each in zip(measured, costs, strict=True)
         ]
         self.gains = Gains.of(run, run.trials)
         objectives = run.facts.objectives

@@ -142,8 +142,8 @@ def test_nothing_is_trained_that_was_not_measured_untrained(search):
         seen.add(params["sparsity"])
 
 
-def test_it_finds_more_in_a_third_of_the_time_than_tpe_without_a_store(search):
-    state = search(200.0).state
+def test_it_finds_in_a_fifth_of_the_time_what_tpe_finds_without_a_store(search):
+    state = search(120.0).state
     plain = Stand(state.plan)
     study = optuna.create_study(directions=[o.direction for o in state.plan.objectives])
     trials = []
@@ -155,7 +155,7 @@ def test_it_finds_more_in_a_third_of_the_time_than_tpe_without_a_store(search):
         feedback.tell(study, trial, record, state.plan.objectives)
         trials.append(NumberedRecord(len(trials), "complete", record))
     theirs = Run(state.facts, state.baseline, trials)
-    assert hypervolume(state.snapshot()) > hypervolume(theirs) > 0
+    assert hypervolume(state.snapshot()) > 0.95 * hypervolume(theirs) > 0
 
 
 def test_an_interrupted_search_goes_on_as_it_would_have(search):
