@@ -33,7 +33,7 @@ from search.events import (
     TrialStarted,
 )
 from search.front import hypervolume, pareto_front
-from search.records import Run, TrialRecord
+from search.records import GATED, Run, TrialRecord
 from spaces.objectives import Objective
 
 
@@ -206,12 +206,20 @@ def _finished_line(event: TrialFinished) -> str:
         tail += f", {_duration(event.left_s)} left"
     outcome = _outcome(record, event.run.facts.objectives)
     head = f"[{event.finished}/{event.wanted}] trial {event.trial.number}"
-    return f"{head} {outcome} | {params} | {tail}"
+    origin = f" ({_origin(record)})" if record.origin else ""
+    return f"{head}{origin} {outcome} | {params} | {tail}"
+
+
+def _origin(record: TrialRecord) -> str:
+    """Return how a trial came to be, in words."""
+    arm, parent = record.origin["arm"], record.origin["parent"]
+    return arm if parent is None else f"{arm} of {parent}"
 
 
 def _outcome(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
     if record.failure is not None:
-        return f"rejected at {record.failure.stage}: {record.failure.reason}"
+        ended = record.failure.kind if record.failure.kind == GATED else "rejected"
+        return f"{ended} at {record.failure.stage}: {record.failure.reason}"
     values = " ".join(f"{o.name}={_shown(record, o)}" for o in objectives)
     broken = [f"{name} by {over:.0%}" for name, over in record.violations.items() if over > 0]
     return values + (f" (breaks {', '.join(broken)})" if broken else "")
