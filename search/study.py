@@ -101,7 +101,7 @@ def _opened(
             observe(Notice(text))
         budget = _budget(space, options)
         plan = make_plan(space, target, describe_workload(builder, observe))
-        study = _open_study(plan, directory, options)
+        study = open_study(plan, directory, options)
         seed = _seed(study, options)
         evaluator = make_evaluator(plan, builder, seed, observe)
         yield SearchLoop(StudyState(plan, study, seed, evaluator, observe), budget)
@@ -115,8 +115,8 @@ def _budget(space: Space, options: RunOptions) -> Budget:
     )
 
 
-def _open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> optuna.Study:
-    """Create the study, or load it and make sure that it is this space's.
+def open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> optuna.Study:
+    """Create the study of a run, or load it and make sure that it is this space's.
 
     Raises:
         UsageError: If the run belongs to another space.
