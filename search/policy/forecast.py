@@ -21,7 +21,7 @@ Params = Mapping[str, Value]
 Matrix = NDArray[np.float64]
 
 MOST_OBSERVATIONS = 200
-"""Factorizing takes the cube of it; the newest are kept."""
+"""To fit at once, the newest: factorizing takes the cube of it."""
 _DECIDING = 80
 """So many of them decide the kernel, which takes a factorization for each one tried."""
 _ADDITIVE_SHARES = (0.5, 0.8, 0.95)
@@ -70,28 +70,27 @@ def fit_forecast(
 
     Args:
         dimensions: Of the space, by parameter.
-        params: Of each candidate, at least one.
+        params: Of each candidate; at least one, and `MOST_OBSERVATIONS` are enough.
         targets: What it cost, of shape (n, n_targets).
 
     References:
         Rasmussen, Williams, Gaussian Processes for Machine Learning, 2006, algorithm 2.1; Duvenaud
         et al., Additive Gaussian Processes, 2011.
     """
-    params, targets = params[-MOST_OBSERVATIONS:], targets[-MOST_OBSERVATIONS:]
     spread = targets.std(0)
     scale = (targets.mean(0), np.where(spread > 0, spread, 1.0))
     standard = (targets - scale[0]) / scale[1]
-    parts = _Parts(dimensions, params, params)
+    deciding = _Parts(dimensions, params[-_DECIDING:], params[-_DECIDING:])
     choices = product(_ADDITIVE_SHARES, _LENGTHS, _NOISES)
-    choice = max(choices, key=lambda each: _likelihood(parts, standard[-_DECIDING:], *each))
-    factor, weights = _solved(parts.kernel(*choice[:2]), choice[2], standard)
+    choice = max(choices, key=lambda each: _likelihood(deciding, standard[-_DECIDING:], *each))
+    kernel = _Parts(dimensions, params, params).kernel(*choice[:2])
+    factor, weights = _solved(kernel, choice[2], standard)
     return Forecast(dimensions, params, scale, choice, factor, weights)
 
 
 def _likelihood(parts: _Parts, targets: Matrix, share: float, length: float, noise: float) -> float:
     """Return the log marginal likelihood of the newest targets, but for a constant."""
-    kernel = parts.kernel(share, length)[-len(targets) :, -len(targets) :]
-    factor, weights = _solved(kernel, noise, targets)
+    factor, weights = _solved(parts.kernel(share, length), noise, targets)
     determinant = float(np.log(np.diag(factor)).sum())
     fit = -0.5 * float((targets * weights).sum())
     return fit - float(targets.shape[1]) * determinant

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evaluators.candidate import Candidate
 from search.front import log_costs, pareto_front
-from search.policy.forecast import Forecast, Params, fit_forecast
+from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
 from search.policy.proposals import Proposal
 from search.records import NumberedRecord, Run
@@ -97,13 +97,15 @@ class Outlook:
 
     @cached_property
     def _costs_forecast(self) -> Forecast:
-        params = [_speed_params(known.candidate.params()) for known in self.known]
-        return fit_forecast(self._dimensions, params, np.array([k.costs for k in self.known]))
+        newest = self.known[-MOST_OBSERVATIONS:]
+        params = [_speed_params(known.candidate.params()) for known in newest]
+        return fit_forecast(self._dimensions, params, np.array([k.costs for k in newest]))
 
     @cached_property
     def _metric_forecast(self) -> Forecast:
-        params = [known.candidate.params() for known in self.known]
-        metrics = np.array([[self.metric_cost(known.costs)] for known in self.known])
+        newest = self.known[-MOST_OBSERVATIONS:]
+        params = [known.candidate.params() for known in newest]
+        metrics = np.array([[self.metric_cost(known.costs)] for known in newest])
         return fit_forecast(self._dimensions, params, metrics)
 
     @cached_property

@@ -165,12 +165,15 @@ class Policy:
             return
         gates = self._gates(outlook.run)
         for known in outlook.known:
-            rungs_above = [
-                candidate
-                for candidate in near.more_training(known.candidate)
-                if (prefix_of(candidate), _epochs(candidate)) not in self._climbed
+            if not known.candidate.is_pruned:
+                continue
+            prefix, done = prefix_of(known.candidate), _epochs(known.candidate)
+            above = [
+                epochs
+                for epochs in near.ladder
+                if epochs > done and (prefix, epochs) not in self._climbed
             ]
-            found = list(self._trained(outlook, known, rungs_above))
+            found = list(self._trained(outlook, known, near, above))
             refusal = gates.refusal(known.trial.record) if found else None
             if refusal is None:
                 yield from found
@@ -178,13 +181,14 @@ class Policy:
                 self.refused[known.trial.number] = refusal
 
     def _trained(
-        self, outlook: Outlook, known: Known, rungs_above: Iterable[Candidate]
+        self, outlook: Outlook, known: Known, near: Neighbours, above: Iterable[int]
     ) -> Iterator[Proposal]:
         cost = outlook.metric_cost(known.costs)
-        for candidate in rungs_above:
-            cost = self._training.expected_cost(cost, outlook.best_metric_cost, _epochs(candidate))
+        for epochs in above:
+            cost = self._training.expected_cost(cost, outlook.best_metric_cost, epochs)
             gain = outlook.gain_of(outlook.with_metric(known.costs, cost))
             if gain > 0:
+                candidate = near.trained(known.candidate, epochs)
                 yield Proposal("rung", known.trial.number, candidate, gain=gain)
 
     def _is_new(self, candidate: Candidate) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, cast
 
 import numpy as np
@@ -42,29 +43,24 @@ class Proposal:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Neighbours:
     """Makes candidates of a space that differ in one respect from one that was measured."""
 
     space: ParameterSpace
     rng: np.random.Generator
 
-    @property
+    @cached_property
     def ladder(self) -> tuple[int, ...]:
-        """Return the rungs of the space."""
+        """The rungs of the space."""
         return rungs(self.space.distillation["epochs"])
 
-    def more_training(self, candidate: Candidate) -> Iterator[Candidate]:
-        """Yield the candidate at every rung above its own; nothing where nothing is pruned."""
-        if not candidate.is_pruned:
-            return
-        done = candidate.distillation.epochs if candidate.distillation else 0
+    def trained(self, candidate: Candidate, epochs: int) -> Candidate:
+        """Return the candidate with so many epochs of training."""
         temperature = nearest_value(self.space.distillation["temperature"], _DEFAULT_TEMPERATURE)
         alpha = nearest_value(self.space.distillation["alpha"], _DEFAULT_ALPHA)
-        for epochs in self.ladder:
-            if epochs > done:
-                trained = Distillation(epochs, float(temperature), float(alpha))
-                yield replace(candidate, distillation=trained)
+        settings = Distillation(epochs, float(temperature), float(alpha))
+        return replace(candidate, distillation=settings)
 
     def other_flags(self, candidate: Candidate, known: Iterable[Candidate]) -> Iterator[Candidate]:
         """Yield the same model with one flag or setting changed, or as ``known`` ones are run."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from search.policy.forecast import MOST_OBSERVATIONS, fit_forecast
+from search.policy.forecast import fit_forecast
 from spaces.dimensions import Choice, Fixed, Range
 
 DIMENSIONS = {
@@ -77,9 +77,3 @@ def test_one_observation_is_enough():
     seen = [point(0.2, 1, "a")]
     mean, _ = fit_forecast(DIMENSIONS, seen, targets(seen)).predict(seen)
     assert mean[0, 0] == pytest.approx(log_latency(seen[0]))
-
-
-def test_of_very_many_the_newest_are_kept():
-    seen = drawn(MOST_OBSERVATIONS + 50, seed=5)
-    forecast = fit_forecast(DIMENSIONS, seen, targets(seen))
-    assert list(forecast.params) == seen[50:]

@@ -21,15 +21,13 @@ def pruned(rich):
     return rich.nearest(replace(rich.nearest(Candidate("onnxruntime", "int8")), sparsity=sparsity))
 
 
-def test_training_goes_on_at_every_rung_above(near, pruned):
-    one = replace(pruned, distillation=Distillation(1, 4.0, 0.2))
-    assert [c.distillation.epochs for c in near.more_training(pruned)] == [1, 2, 4]
-    assert [c.distillation.epochs for c in near.more_training(one)] == [2, 4]
-    assert not list(near.more_training(replace(one, distillation=Distillation(4, 4.0, 0.2))))
-
-
-def test_what_is_not_pruned_is_not_trained(near, rich):
-    assert not list(near.more_training(rich.nearest(Candidate("onnxruntime", "int8"))))
+def test_the_rungs_are_those_of_the_space(near, rich, pruned):
+    assert near.ladder == (0, 1, 2, 4)
+    for epochs in near.ladder[1:]:
+        trained = near.trained(pruned, epochs)
+        assert trained.distillation.epochs == epochs
+        assert rich.params_of(trained) is not None
+        assert replace(trained, distillation=None) == pruned
 
 
 def test_flags_change_one_at_a_time(near, rich, pruned):
