@@ -35,6 +35,21 @@ def _version(distribution: str) -> str:
 @cache
 def code_digest(*modules: str) -> str:
     """Return the SHA-256 of our own modules or packages, and of all of ours that they import."""
+    return _digest(files_reached(*modules))
+
+
+@cache
+def worker_digest(module: str) -> str:
+    """Return the SHA-256 of one module that calls a stage, without the other stages it imports."""
+    return _digest(set(_files_of(module)))
+
+
+def files_reached(*modules: str) -> set[Path]:
+    """Return the files of our own modules or packages, and of all of ours that they import.
+
+    Raises:
+        ModuleNotFoundError: If one isn't ours.
+    """
     found: set[Path] = set()
     waiting = [file for module in modules for file in _all_files_of(module)]
     while waiting:
@@ -42,13 +57,7 @@ def code_digest(*modules: str) -> str:
         if file not in found:
             found.add(file)
             waiting += _imported_by(file)
-    return _digest(found)
-
-
-@cache
-def worker_digest(module: str) -> str:
-    """Return the SHA-256 of one module that calls a stage, without the other stages it imports."""
-    return _digest(set(_files_of(module)))
+    return found
 
 
 def _digest(files: set[Path]) -> str:
@@ -60,11 +69,7 @@ def _digest(files: set[Path]) -> str:
 
 
 def _all_files_of(module: str) -> list[Path]:
-    """Return the files of a module, a package with everything in it.
-
-    Raises:
-        ModuleNotFoundError: If it isn't one of ours.
-    """
+    """Return the files of a module, or of a package with everything in it."""
     files = _files_of(module)
     if not files:
         raise ModuleNotFoundError(f"{module} must be a module of this program, but isn't.")

@@ -17,7 +17,6 @@ from evaluators.store_eviction import StoredEntry, limit_bytes, pinned_keys, sto
 from search.errors import UsageError
 from spaces.quantities import size_bytes
 
-_GIB = 2**30
 _MIB = 2**20
 _T = TypeVar("_T")
 
@@ -74,9 +73,9 @@ def print_store(console: Console, store: ArtifactStore) -> None:
     usage = usage_by_stage(store)
     total_bytes = sum(stage.size_bytes for stage in usage.values())
     console.print(f"store: {store.root}", markup=False, highlight=False, soft_wrap=True)
-    limit_gib = limit_bytes(store.root) / _GIB
-    console.print(f"size: {total_bytes / _GIB:.2f} GiB of at most {limit_gib:.2f} GiB")
-    table = Table("stage", *(f"{name}" for name in _COLUMNS))
+    limit_mib = limit_bytes(store.root) / _MIB
+    console.print(f"size: {total_bytes / _MIB:,.0f} MiB of at most {limit_mib:,.0f} MiB")
+    table = Table("stage", *_COLUMNS)
     for name, stage in usage.items():
         table.add_row(name, *(show(stage) for show in _COLUMNS.values()))
     console.print(table)
