@@ -94,20 +94,19 @@ class ArtifactStore:
                 refusal is kept, and raised again at the next call.
 
         Raises:
+            CandidateRejected: Also where the same recipe was refused before.
             DiskFull: If building failed and the store's disk is full, whatever the failure says.
         """
         full = {"stage": stage, "layout": LAYOUT_VERSION, **recipe}
         key = key_of(full)
         place = self.root / stage / key[:2] / key
-        found = read_entry(place)
-        if found is None:
-            return self._build(place, full, build)
-        if found.refusal is not None:
+        entry = read_entry(place) or self._build(place, full, build)
+        if entry.refusal is not None:
             raise CandidateRejected(
-                f"{found.refusal} (Remembered from an earlier try; to try again: {FORGET_COMMAND})",
+                f"{entry.refusal} (Remembered from an earlier try; to try again: {FORGET_COMMAND})",
                 stage,
             )
-        return found
+        return entry
 
     def pin(self, owner: Path, keys: Collection[str]) -> None:
         """Keep entries from eviction for as long as a folder is there; replaces its older pins.
@@ -131,13 +130,20 @@ class ArtifactStore:
         """Remove what was used longest ago until the rest fits, and return what is gone.
 
         What is pinned or in use stays.
+
+        Raises:
+            DiskFull: If not even a folder can be made.
         """
-        with self._lock:
+        with self._blaming_the_disk(self.root), self._lock:
             return evict(self.root, size_bytes)
 
     def forget_refusals(self) -> list[StoredEntry]:
-        """Remove what is remembered of tools that refused, and return it."""
-        with self._lock:
+        """Remove what is remembered of tools that refused, and return it.
+
+        Raises:
+            DiskFull: If not even a folder can be made.
+        """
+        with self._blaming_the_disk(self.root), self._lock:
             refusals = [e for e in stored_entries(self.root) if refusal_of(e) is not None]
             return remove(self.root, refusals, float("inf"))
 
@@ -175,21 +181,24 @@ class ArtifactStore:
             partial.rename(place)
         except OSError:
             with self._lock:
-                winner = read_entry(place)
-                if winner is None:
-                    self._replace(place, partial)
-                return winner
+                return read_entry(place) or self._replace(place, partial)
         return None
 
-    def _replace(self, place: Path, partial: Path) -> None:
-        """Put an entry where a damaged one is, or whatever else is there by now."""
+    def _replace(self, place: Path, partial: Path) -> Entry | None:
+        """Put an entry where a damaged one is, unless another process is first even then."""
         trash = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root / PARTIAL))
         if os.path.lexists(place):
             place.rename(trash / place.name)
         try:
             partial.rename(place)
+        except OSError:
+            winner = read_entry(place)
+            if winner is None:
+                raise
+            return winner
         finally:
             shutil.rmtree(trash, ignore_errors=True)
+        return None
 
     def _keep_the_limit(self, written_bytes: int) -> None:
         """Evict what is over the limit, looking only where much was written since the last look."""

@@ -28,7 +28,7 @@ class StageUsage:
     Attributes:
         pinned: Entries that a run's front or baseline needs.
         refusals: Entries that remember why a tool refused.
-        unreadable: Entries whose entry.json is damaged; the next lookup rebuilds them.
+        unreadable: Entries that are damaged, or of an older version; a lookup rebuilds them.
     """
 
     entries: int = 0
@@ -62,9 +62,9 @@ def manage_store(limit: str | None, prune: str | None, *, forget: bool) -> None:
         _or_message(lambda: store.set_limit(limit_size))
     wanted = [size for size in (limit_size, prune_size) if size is not None]
     if wanted:
-        _say_removed(console, store.prune(min(wanted)), "entries")
+        _say_removed(console, _or_message(lambda: store.prune(min(wanted))), "entries")
     if forget:
-        _say_removed(console, store.forget_refusals(), "remembered refusals")
+        _say_removed(console, _or_message(store.forget_refusals), "remembered refusals")
     print_store(console, store)
 
 

@@ -310,3 +310,33 @@ def test_the_root_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("EDGE_INFERENCE_SEARCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_root() == tmp_path / "edge-inference-search"
+
+
+def test_a_refusal_that_another_process_met_first_is_passed_on(store):
+    def build(out_dir):
+        with pytest.raises(CandidateRejected, match="op FOO"):
+            store.get_or_build("s", {}, refusing([]))
+        return writing("late")(out_dir)
+
+    with pytest.raises(CandidateRejected, match="Remembered"):
+        store.get_or_build("s", {}, build)
+
+
+def test_who_mends_an_entry_takes_what_another_process_mended_first(store, monkeypatch):
+    place = store.get_or_build("s", {}, writing("x")).path
+    (place / "model.bin").write_text("damaged")
+    ours = store.root / "partial" / "ours"
+    ours.mkdir()
+    rename = Path.rename
+
+    def overtaken(path, target):
+        if path == ours:
+            monkeypatch.undo()
+            store.get_or_build("s", {}, writing("x"))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    (ours / "f").touch()
+    with store._lock:
+        winner = store._replace(place, ours)
+    assert winner.facts == {"said": "x"}
