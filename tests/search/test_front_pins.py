@@ -1,5 +1,6 @@
 """A front's files stay in the store while the run's folder is there."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from evaluators.store import ArtifactStore
 from evaluators.store_eviction import pinned_keys
 from search.errors import UsageError
 from search.events import BaselineMeasured, FrontConfirmed, Notice, TrialFinished
-from search.front_pins import pinning
+from search.front import pareto_front
+from search.front_pins import FrontPins
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def finished(run):
 
 def test_every_event_is_passed_on(store, run_dir, run_of):
     seen = []
-    observe = pinning(store, run_dir, seen.append)
+    observe = FrontPins(store, run_dir, seen.append)
     events = [Notice("x"), finished(run_of({"a": 1.0}))]
     for event in events:
         observe(event)
@@ -66,7 +68,7 @@ def test_every_event_is_passed_on(store, run_dir, run_of):
 
 
 def test_the_front_outlives_an_eviction_and_what_left_it_does_not(store, run_dir, run_of):
-    observe = pinning(store, run_dir, lambda _: None)
+    observe = FrontPins(store, run_dir, lambda _: None)
     observe(finished(run_of({"slow": 3.0})))
     run = run_of({"slow": 3.0, "fast": 1.0})
     observe(finished(run))
@@ -77,12 +79,12 @@ def test_the_front_outlives_an_eviction_and_what_left_it_does_not(store, run_dir
 def test_the_baseline_stays_too(store, run_dir, build, artifact_of):
     baseline = build.record(9.0, artifact=str(artifact_of("baseline")))
     run = build.run(baseline=baseline)
-    pinning(store, run_dir, lambda _: None)(BaselineMeasured(baseline, run))
+    FrontPins(store, run_dir, lambda _: None)(BaselineMeasured(baseline, run))
     assert store.prune(1) == []
 
 
 def test_a_confirmed_front_replaces_the_one_that_was_searched(store, run_dir, run_of, artifact_of):
-    observe = pinning(store, run_dir, lambda _: None)
+    observe = FrontPins(store, run_dir, lambda _: None)
     before = run_of({"a": 1.0})
     observe(finished(before))
     observe(FrontConfirmed(run_of({"b": 1.0}), before))
@@ -90,7 +92,7 @@ def test_a_confirmed_front_replaces_the_one_that_was_searched(store, run_dir, ru
 
 
 def test_nothing_is_written_while_the_front_is_the_same(store, run_dir, run_of):
-    observe = pinning(store, run_dir, lambda _: None)
+    observe = FrontPins(store, run_dir, lambda _: None)
     observe(finished(run_of({"a": 1.0})))
     (pin,) = (store.root / "pins").iterdir()
     pin.unlink()
@@ -104,4 +106,17 @@ def test_a_full_disk_is_told_as_the_evaluator_tells_it(store, run_dir, run_of, m
 
     monkeypatch.setattr(store, "pin", full)
     with pytest.raises(UsageError, match=r"no space left on device\. Every finished trial is kept"):
-        pinning(store, run_dir, lambda _: None)(finished(run_of({"a": 1.0})))
+        FrontPins(store, run_dir, lambda _: None)(finished(run_of({"a": 1.0})))
+
+
+def test_trial_by_trial_the_pins_are_those_of_the_whole_front(store, run_dir, build):
+    chosen = random.Random(0)
+    observe = FrontPins(store, run_dir, lambda _: None)
+    records = []
+    for number in range(60):
+        numbers = [chosen.uniform(1, 3) for _ in range(2)]
+        records.append(build.record(*numbers, 0.9, artifact=f"/s/{number}/model.bin"))
+        run = build.run(*records)
+        observe(finished(run))
+        wanted = {Path(trial.record.artifact).parent.name for trial in pareto_front(run)}
+        assert pinned_keys(store.root) == wanted
