@@ -13,7 +13,7 @@ BUILDING = ("compress", "export", "quantize", "compile")
 
 @pytest.fixture
 def found_by(run_cli, tiny_space, tmp_path):
-    """Return a function that runs the tiny space and says what the baseline and each trial built."""
+    """Return a function that runs the tiny space, and says what baseline and trials built."""
     cache = {"EDGE_INFERENCE_SEARCH_CACHE": str(tmp_path / "cache")}
 
     def search(run_dir, space, *options):
