@@ -119,7 +119,20 @@ class Bench:
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        job = self._job(built, splits)
+        return self._measured(built, clock, splits, self.timing)
+
+    def probe(self, built: Built, clock: StageClock) -> Measured:
+        """Time an artifact with no more queries than its percentiles need, without its answers.
+
+        Raises:
+            EvaluationFailure: With the stage it happened in.
+        """
+        return self._measured(built, clock, (), {**self.timing, "min_duration_s": 0.0})
+
+    def _measured(
+        self, built: Built, clock: StageClock, splits: Sequence[str], timing: Mapping[str, float]
+    ) -> Measured:
+        job = self._job(built, splits, timing)
         with clock.stage("benchmark"), self.device.quiet():
             answer = least_disturbed(self.device, job)
         timed_s, warmup_s, *outputs = answer.arrays
@@ -151,7 +164,9 @@ class Bench:
         drop = drop_quantity(figures, self.reference(split), self.workload.direction, provenance)
         return {name: score_quantity(figures, provenance), f"{name}_drop": drop}
 
-    def _job(self, built: Built, splits: Sequence[str]) -> dict[str, Any]:
+    def _job(
+        self, built: Built, splits: Sequence[str], timing: Mapping[str, float]
+    ) -> dict[str, Any]:
         candidate = built.candidate
         inputs = {split: self._input_files(split) for split in dict.fromkeys((VALIDATION, *splits))}
         return {
@@ -164,7 +179,7 @@ class Bench:
             "inputs": inputs,
             "answer_splits": list(splits),
             "batch_size": self.batch_size,
-            "timing": dict(self.timing),
+            "timing": dict(timing),
             "meter": self.power.meter,
             "meter_program": list(self.power.program),
         }
