@@ -189,6 +189,7 @@ def _process_facts(noise: random.Random) -> dict[str, Any]:
             **{name: noise.random() for name in ("foreign_cpu_share", "waited_share")},
             "foreign_cpu_share_elsewhere": noise.random(),
             "steal_share": 0.0,
+            "severity": noise.random(),
             "involuntary_switches": noise.randrange(100),
             "reasons": [],
             **nothing,
