@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.builder import Builder
+from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate
-from evaluators.devices.local import LocalDevice
+from evaluators.devices.local import LocalDevice, host_fingerprint
 from evaluators.framing import Message
 from evaluators.measurement import (
     Figures,
@@ -27,8 +27,10 @@ from evaluators.measurement import (
     quantities_of,
     score_quantity,
 )
+from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
-from evaluators.store import ArtifactStore, Entry, code_digest, tool_versions
+from evaluators.store import ArtifactStore
+from evaluators.store_entry import Entry
 from evaluators.workload_facts import WorkloadFacts
 
 VALIDATION, TEST = "validation", "test"
@@ -107,6 +109,7 @@ class Bench:
     provenance: Mapping[str, str]
     timing: Mapping[str, float]
     _references: dict[str, Figures] = field(default_factory=dict)
+    _data: dict[str, Entry] = field(default_factory=dict)  # held, because children read them
 
     def measure(
         self, built: Built, clock: StageClock, splits: Sequence[str] = (VALIDATION,)
@@ -209,11 +212,17 @@ class Bench:
             return self.builder.run("data", split=split, out_dir=str(out_dir)).body
 
         entry = self.store.get_or_build("data", self._data_recipe(split), build)
+        self._data[split] = entry
         return [str(entry.path / name) for name in entry.facts["files"]]
 
     def _data_recipe(self, split: str) -> dict[str, Any]:
-        tools = tool_versions("torch", "numpy")
-        return {"workload": self.workload.fingerprint, "split": split, "tools": tools}
+        return {
+            "workload": self.workload.fingerprint,
+            "split": split,
+            "tools": tool_versions("torch", "numpy"),
+            "worker": worker_digest(WORKER),
+            "host": host_fingerprint(),
+        }
 
 
 def least_disturbed(

@@ -13,19 +13,33 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.bench import Built
-from evaluators.builder import Builder
+from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate
-from evaluators.devices.local import LocalDevice
+from evaluators.devices.local import WORKER as DEVICE_WORKER
+from evaluators.devices.local import LocalDevice, host_fingerprint
 from evaluators.engines import load_engine
 from evaluators.failures import CandidateRejected
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
-from evaluators.store import ArtifactStore, Entry, code_digest, tool_versions
+from evaluators.store import ArtifactStore
+from evaluators.store_entry import Entry
 from evaluators.workload_facts import WorkloadFacts
 
-_COMPRESS_TOOLS = ("torch", "torch-pruning")
-_EXPORT_TOOLS = {"onnx": ("torch", "onnx", "onnxscript"), "tflite": ("torch", "litert-torch")}
-_QUANTIZE_TOOLS = ("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-quantizer", "ai-edge-litert")
+_COMPRESS_TOOLS = ("torch", "torch-pruning", "numpy")
+_EXPORT_TOOLS = {
+    "onnx": ("torch", "onnx", "onnxscript", "numpy"),
+    "tflite": ("torch", "litert-torch", "numpy"),
+}
+_QUANTIZE_TOOLS = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "ai-edge-quantizer",
+    "ai-edge-litert",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,7 @@ class Pipeline:
             **request,
             "model": exported.digest,
             "calibration": self.workload.fingerprint,
+            "batch_size": self.batch_size,  # of the calibration set, too
             "tools": tool_versions(*_QUANTIZE_TOOLS),
             "code": code_digest("evaluators.quantize"),
         }
@@ -121,6 +136,7 @@ class Pipeline:
             "toolchain": engine.toolchain(),
             "provenance": self.provenance[candidate.engine],  # a stand-in takes another artifact
             "code": code_digest("evaluators.engines"),
+            "worker": worker_digest(DEVICE_WORKER),
             "device": self.device.fingerprint(),
         }
 
@@ -137,7 +153,8 @@ class Pipeline:
             size = {"batch_size": self.batch_size, **request}
             return self.builder.run(stage, **size, out_dir=str(out_dir)).body
 
-        return self._lookup(clock, stage, recipe, build)
+        made = {"worker": worker_digest(WORKER), "host": host_fingerprint()}
+        return self._lookup(clock, stage, {**recipe, **made}, build)
 
     def _lookup(
         self,

@@ -18,6 +18,7 @@ from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.errors import UsageError
 from search.events import Notice, Observer
+from search.front_pins import FrontPins
 from search.loop import SearchLoop
 from search.plan import Plan, make_plan
 from search.records import Run
@@ -104,6 +105,7 @@ def _opened(
         study = open_study(plan, directory, options)
         seed = _seed(study, options)
         evaluator = make_evaluator(plan, builder, seed, observe)
+        observe = FrontPins(evaluator.pipeline.store, directory.path, observe)
         yield SearchLoop(StudyState(plan, study, seed, evaluator, observe), budget)
 
 

@@ -22,7 +22,7 @@ from evaluators.candidate import Candidate
 from evaluators.failures import CandidateRejected
 from evaluators.measurement import Figures, Quantity, unavailable
 from evaluators.stage_clock import StageClock
-from evaluators.store import Entry
+from evaluators.store_entry import Entry
 from evaluators.workload_facts import WorkloadFacts
 
 WORKLOAD = WorkloadFacts(
