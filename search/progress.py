@@ -33,7 +33,7 @@ from search.events import (
     TrialStarted,
 )
 from search.front import hypervolume, pareto_front
-from search.records import GATED, Run, TrialRecord
+from search.records import Run, TrialRecord
 from spaces.objectives import Objective
 
 
@@ -218,8 +218,8 @@ def _origin(record: TrialRecord) -> str:
 
 def _outcome(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
     if record.failure is not None:
-        ended = record.failure.kind if record.failure.kind == GATED else "rejected"
-        return f"{ended} at {record.failure.stage}: {record.failure.reason}"
+        kind = record.failure.kind.replace("_", " ")
+        return f"{kind} at {record.failure.stage}: {record.failure.reason}"
     values = " ".join(f"{o.name}={_shown(record, o)}" for o in objectives)
     broken = [f"{name} by {over:.0%}" for name, over in record.violations.items() if over > 0]
     return values + (f" (breaks {', '.join(broken)})" if broken else "")
