@@ -50,11 +50,13 @@ def _seen(failure, shown):
 )
 def test_training_in_trouble_costs_its_trial_and_not_the_study(failures_of, workload, reason):
     changes = {
-        "search.sparsity": 0.25,
-        "search.distillation": {"epochs": [0, 1]},
+        "search.sparsity": [0, 0.25],
+        "search.distillation": {"epochs": 1},
         "budget.trials": 3,
     }
-    assert failures_of(workload, 1, changes) == [None, f"compress: {reason}", None]
+    found = failures_of(workload, 1, changes)
+    assert found[0] is None
+    assert set(found[1:]) == {f"compress: {reason}", None}
 
 
 def test_an_engine_in_trouble_costs_its_trials_and_not_the_study(failures_of):
