@@ -10,7 +10,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+from optuna.samplers import BaseSampler
 
 from evaluators.candidate import Candidate
 from evaluators.failures import InputError
@@ -33,10 +36,15 @@ _BEFORE_THE_DEVICE = ("compress", "export", "quantize", "compile")
 
 @dataclass(slots=True)
 class SearchLoop:
-    """One session of a study."""
+    """One session of a study.
+
+    Attributes:
+        sampler_of: Seed of the study, number of the trial -> the sampler that proposes it.
+    """
 
     state: StudyState
     budget: Budget
+    sampler_of: Callable[[int, int], BaseSampler] = make_sampler
     marked_s: float = 0.0
 
     def run(self) -> Run:
@@ -88,7 +96,7 @@ class SearchLoop:
     def _run_trial(self, reserve_s: float) -> None:
         state = self.state
         start = time.monotonic()
-        state.study.sampler = make_sampler(state.seed, len(state.trials))
+        state.study.sampler = self.sampler_of(state.seed, len(state.trials))
         trial = state.study.ask()
         candidate = state.plan.parameters.ask(trial)
         ask_s = time.monotonic() - start
