@@ -29,11 +29,11 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees only its own folder
 
-from benchmarks.replay_parts.figures import Outcomes, figures_of
+from benchmarks.comparison import Outcomes, figures_of
+from benchmarks.comparison_report import show_stages, show_times, write_plot
+from benchmarks.outcome import Outcome
 from benchmarks.replay_parts.methods import METHODS, SAMPLERS, Limits
-from benchmarks.replay_parts.report import show_stages, show_times, write_plot
 from benchmarks.replay_parts.table import TABLE_FILE, read_table
-from benchmarks.replay_parts.trace import Outcome
 from evaluators.benchmark.cpus import usable_cpus
 
 FULL = Limits(virtual_s=7200.0, trials=400)

@@ -49,21 +49,17 @@ def grid_space() -> Space:
 
 
 def model_points(space: Space, start: str) -> Iterator[ModelPoint]:
-    """Yield the models of one start, whatever takes longest last."""
+    """Yield the models of one start: all that the first temperature needs before the next."""
     tuning = space.search.distillation
     assert isinstance(space.search.sparsity, Range)
-    for epochs, temperature, alpha, sparsity in itertools.product(
-        options(tuning.epochs),
-        options(tuning.temperature),
-        options(tuning.alpha),
-        options(space.search.sparsity),
+    temperatures, alphas = options(tuning.temperature), options(tuning.alpha)
+    for temperature, alpha, epochs, sparsity in itertools.product(
+        temperatures, alphas, options(tuning.epochs), options(space.search.sparsity)
     ):
         if epochs:
-            point = ModelPoint(
-                start, float(sparsity), int(epochs), float(temperature), float(alpha)
-            )
-            yield point
-        elif temperature == options(tuning.temperature)[0]:
+            settings = (int(epochs), float(temperature), float(alpha))
+            yield ModelPoint(start, float(sparsity), *settings)
+        elif (temperature, alpha) == (temperatures[0], alphas[0]):
             yield ModelPoint(start, float(sparsity), 0, 0.0, 0.0)
 
 

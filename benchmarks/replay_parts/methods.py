@@ -1,28 +1,26 @@
-"""What is compared: this program's own loop, and plain Optuna with one sampler or another.
+"""What is compared in virtual time: this program's own loop, and plain Optuna.
 
-Ours is the real `search.loop.SearchLoop` over the table. Plain Optuna asks, evaluates and tells
-over the same space with the same bounds; each of its trials pays every stage, and what it
-fine-tunes is the pruned model as it is.
+Ours is the real `search.loop.SearchLoop` over the table, with its store. Each trial of plain Optuna
+pays every stage, and what it fine-tunes is the pruned model as it is.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
+from benchmarks import plain_optuna
+from benchmarks.outcome import Outcome, Trace
+from benchmarks.plain_optuna import search_plainly
 from benchmarks.replay_parts.grid import PLAIN, RECONSTRUCTED
 from benchmarks.replay_parts.recorded_plan import recorded_plan
 from benchmarks.replay_parts.table import Table
 from benchmarks.replay_parts.table_evaluator import TableEvaluator
-from benchmarks.replay_parts.trace import Outcome, Trace
 from benchmarks.replay_parts.virtual_clock import VirtualClock
-from search import feedback
 from search.budget import Budget
 from search.evaluation import Evaluator
 from search.events import Event, Observer, TrialFinished
@@ -33,6 +31,7 @@ from search.state import StudyState
 
 SamplerOf = Callable[[int, int], BaseSampler]
 """Seed of the study, number of the trial -> the sampler that proposes it."""
+OURS = "ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,75 +54,59 @@ class Ours:
 
     def run(self, table: Table, seed: int, limits: Limits) -> Outcome:
         """Search once."""
-        clock = VirtualClock()
+        clock, trace = VirtualClock(), Trace()
         evaluator = TableEvaluator(table, clock, RECONSTRUCTED, remembers=True)
-        trace = Trace(clock)
 
         def observe(event: Event) -> None:
             if isinstance(event, TrialFinished):
-                trace.add(event.trial)
+                trace.add(clock.now_s(), event.trial)
 
         state = _state(table, evaluator, seed, observe)
         budget = Budget(limits.trials, limits.virtual_s, lambda: False, clock.now_s)
         SearchLoop(state, budget, sampler_of=self.sampler_of).run()
-        return trace.ended(state.snapshot())
+        return trace.outcome(state.snapshot(), clock.by_stage_s())
 
 
 @dataclass(frozen=True, slots=True)
-class PlainOptuna:
-    """Ask, evaluate, tell: one sampler for the whole study, and nothing is remembered.
-
-    The bounds are known from the beginning and for free, so that constraints reach the sampler.
-    """
+class Plain:
+    """Plain Optuna."""
 
     sampler_of: Callable[[int], BaseSampler]
 
     def run(self, table: Table, seed: int, limits: Limits) -> Outcome:
         """Search once."""
-        known = TableEvaluator(table, VirtualClock(), PLAIN, remembers=False)
-        clock = VirtualClock()
-        state = _state(table, replace(known, clock=clock), seed, _ignore)
-        state.set_baseline(known.evaluate(state.plan.baseline, "baseline"))
-        state.study.sampler = self.sampler_of(seed)
-        trace = Trace(clock)
-        for _ in range(limits.trials):
-            if clock.now_s() >= limits.virtual_s:
-                break
-            trial = state.study.ask()
-            candidate = state.plan.parameters.ask(trial)
-            record = state.judged(state.evaluator.evaluate(candidate, ""))
-            feedback.tell(state.study, trial, record, state.plan.objectives)
-            trace.add(NumberedRecord(trial.number, "complete", record))
-        return trace.ended(state.snapshot())
+        clock, trace = VirtualClock(), Trace()
+        evaluator = TableEvaluator(table, clock, PLAIN, remembers=False)
+        state = _state(table, evaluator, seed, _ignore)
+        free = replace(evaluator, clock=VirtualClock())
+        state.set_baseline(free.evaluate(state.plan.baseline, "baseline"))
+
+        def ended(trial: NumberedRecord) -> None:
+            trace.add(clock.now_s(), trial)
+
+        search_plainly(
+            state,
+            lambda candidate: evaluator.evaluate(candidate, ""),
+            self.sampler_of(seed),
+            may_go_on=lambda: clock.now_s() < limits.virtual_s,
+            ended=ended,
+        )
+        return trace.outcome(state.snapshot(), clock.by_stage_s())
 
 
-Method = Ours | PlainOptuna
+Method = Ours | Plain
 
-
-def plain_tpe(seed: int) -> BaseSampler:
-    """Return TPE over the joint distribution of parameters."""
-    with _experimental():
-        return TPESampler(multivariate=True, group=True, seed=seed)
-
-
-def plain_nsga2(seed: int) -> BaseSampler:
-    """Return NSGA-II with Optuna's defaults."""
-    return NSGAIISampler(seed=seed)
-
-
-OURS = "ours"
 METHODS: Mapping[str, Method] = {
     OURS: Ours(),
-    "tpe": PlainOptuna(plain_tpe),
-    "nsga2": PlainOptuna(plain_nsga2),
+    **{name: Plain(sampler_of) for name, sampler_of in plain_optuna.SAMPLERS.items()},
 }
 SAMPLERS: Mapping[str, Method] = {
-    "ours, TPE joint": Ours(),
-    "ours, TPE independent": Ours(lambda seed, n: TPESampler(seed=_mixed(seed, n))),
-    "ours, NSGA-II": Ours(lambda seed, n: NSGAIISampler(seed=_mixed(seed, n))),
-    "ours, random": Ours(lambda seed, n: RandomSampler(seed=_mixed(seed, n))),
+    "tpe_joint": Ours(),
+    "tpe_independent": Ours(lambda seed, n: TPESampler(seed=_mixed(seed, n))),
+    "nsga2": Ours(lambda seed, n: NSGAIISampler(seed=_mixed(seed, n))),
+    "random": Ours(lambda seed, n: RandomSampler(seed=_mixed(seed, n))),
 }
-"""Candidates for the default of `search.samplers`."""
+"""Our own loop with each candidate for the default of `search.samplers`, today's first."""
 
 
 def _mixed(seed: int, trial_number: int) -> int:
@@ -136,13 +119,6 @@ def _state(table: Table, evaluator: TableEvaluator, seed: int, observe: Observer
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=[o.direction for o in plan.objectives])
     return StudyState(plan, study, seed, cast("Evaluator", evaluator), observe)
-
-
-@contextmanager
-def _experimental() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
 
 
 def _ignore(_: Event) -> None:

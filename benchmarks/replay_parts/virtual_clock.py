@@ -29,6 +29,10 @@ class VirtualClock:
         """Return virtual seconds since the clock was made."""
         return self.search_s() + sum(self.spent_s.values())
 
+    def by_stage_s(self) -> dict[str, float]:
+        """Return where the time went: each stage, and the search itself."""
+        return {**self.spent_s, "search": self.search_s()}
+
     def search_s(self) -> float:
         """Return the seconds that the search itself has taken."""
         return self.real_s() - self._start_s

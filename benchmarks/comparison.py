@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.replay_parts.trace import Outcome
+from benchmarks.outcome import Outcome
 
 FRACTIONS = (0.95, 0.98)
 """Of the best hypervolume that any method reached."""

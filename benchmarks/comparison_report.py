@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.replay_parts.figures import (
+from benchmarks.comparison import (
     FRACTIONS,
     Outcomes,
     Reached,
@@ -21,7 +21,7 @@ from benchmarks.replay_parts.figures import (
     reached,
     time_ratio,
 )
-from benchmarks.replay_parts.trace import Outcome
+from benchmarks.outcome import Outcome
 
 _COLORS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#5c5c5c", "#00798c", "#8d6a4f")
 _PLOTTED_TIMES = 400
