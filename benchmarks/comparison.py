@@ -12,6 +12,8 @@ from benchmarks.outcome import Outcome
 FRACTIONS = (0.95, 0.98)
 """Of the best hypervolume that any method reached."""
 
+Figures = dict[str, float | int | None]
+"""Name with its unit -> value; None where there was nothing to compute it from."""
 Outcomes = Mapping[str, Sequence[Outcome]]
 """Method -> its searches, one a seed, in the same order of seeds for every method."""
 
@@ -59,10 +61,10 @@ def time_ratio(ours: Reached, theirs: Reached) -> float:
     return statistics.median(own_s / other_s for own_s, other_s in pairs)
 
 
-def figures_of(outcomes: Outcomes, ours: str, budget_s: float) -> dict[str, float | int | None]:
+def figures_of(outcomes: Outcomes, ours: str, budget_s: float) -> Figures:
     """Return flat figures: names with their unit, values."""
     best = best_hypervolume(outcomes)
-    found: dict[str, float | int | None] = {"best_hypervolume": best, "budget_s": budget_s}
+    found: Figures = {"best_hypervolume": best, "budget_s": budget_s}
     for fraction in FRACTIONS:
         percent = f"{fraction * 100:.0f}"
         times = {name: reached(runs, fraction * best, budget_s) for name, runs in outcomes.items()}

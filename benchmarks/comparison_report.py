@@ -25,17 +25,6 @@ from benchmarks.outcome import Outcome
 
 _COLORS = ("#1b6ca8", "#d1495b", "#66a182", "#edae49", "#7d5ba6", "#5c5c5c", "#00798c", "#8d6a4f")
 _PLOTTED_TIMES = 400
-_STAGES = (
-    "prune",
-    "reconstruct",
-    "distill",
-    "export",
-    "quantize",
-    "compile",
-    "benchmark",
-    "score",
-    "search",
-)
 
 
 def show_times(console: Console, outcomes: Outcomes, ours: str, budget_s: float) -> None:
@@ -64,19 +53,20 @@ def show_times(console: Console, outcomes: Outcomes, ours: str, budget_s: float)
 
 
 def show_stages(console: Console, outcomes: Outcomes) -> None:
-    """Print where each method's virtual time went."""
+    """Print where each method's time went, in the order in which its stages come first."""
+    spent_s = {name: mean_spent_s(runs) for name, runs in outcomes.items()}
+    stages = dict.fromkeys(stage for spent in spent_s.values() for stage in spent)
     table = Table(
-        title="virtual seconds by stage, mean over the seeds",
+        title="seconds by stage, mean over the seeds",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
     table.add_column("method", no_wrap=True)
-    for stage in _STAGES:
+    for stage in stages:
         table.add_column(stage, justify="right")
-    for name, runs in outcomes.items():
-        spent_s = mean_spent_s(runs)
-        table.add_row(name, *(f"{spent_s.get(stage, 0.0):.0f}" for stage in _STAGES))
+    for name, spent in spent_s.items():
+        table.add_row(name, *(f"{spent.get(stage, 0.0):.0f}" for stage in stages))
     console.print(table)
 
 
