@@ -71,7 +71,8 @@ class Outcome:
 
     def reached_s(self, wanted: float) -> float:
         """Return when a hypervolume was reached; infinite if it wasn't."""
-        return next((step.at_s for step in self.steps if step.hypervolume >= wanted), math.inf)
+        found = self.steps[1:]  # at 0 seconds nothing was found yet
+        return next((step.at_s for step in found if step.hypervolume >= wanted), math.inf)
 
     def hypervolume_at(self, at_s: float) -> float:
         """Return what is dominated at some time."""

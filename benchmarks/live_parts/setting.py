@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ import numpy as np
 
 from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.store import ROOT_VARIABLE
+from search.evaluation import describe_workload, make_builder
+from search.events import Event
 from spaces.load import load_space
 from spaces.load_workload import load_workload
 from spaces.schema import Space
@@ -63,6 +65,8 @@ def prepare(folder: Path, seconds: int, seed: int, overrides: Sequence[str]) -> 
     """Train the teacher and write what Olive needs; none of it is timed."""
     setting = Setting(folder, seconds, seed, tuple(overrides))
     space = setting.space()
+    with caching_in(setting.prepared), closing(make_builder(space, _ignore)) as builder:
+        describe_workload(builder, _ignore)
     assert isinstance(space.workload, str)
     workload = load_workload(space.workload, space.folder.resolve(), setting.prepared / "teachers")
     model = workload.model()
@@ -89,3 +93,7 @@ def caching_in(root: Path) -> Iterator[None]:
             del os.environ[ROOT_VARIABLE]
         else:
             os.environ[ROOT_VARIABLE] = before
+
+
+def _ignore(_: Event) -> None:
+    """Take an event and do nothing."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from benchmarks import plain_optuna
 from benchmarks.outcome import Outcome, Trace
@@ -104,6 +104,7 @@ SAMPLERS: Mapping[str, Method] = {
     "tpe_joint": Ours(),
     "tpe_independent": Ours(lambda seed, n: TPESampler(seed=_mixed(seed, n))),
     "nsga2": Ours(lambda seed, n: NSGAIISampler(seed=_mixed(seed, n))),
+    "gp": Ours(lambda seed, n: GPSampler(seed=_mixed(seed, n), deterministic_objective=True)),
     "random": Ours(lambda seed, n: RandomSampler(seed=_mixed(seed, n))),
 }
 """Our own loop with each candidate for the default of `search.samplers`, today's first."""

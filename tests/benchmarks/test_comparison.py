@@ -26,6 +26,13 @@ def test_a_search_that_never_gets_there_counts_as_the_whole_budget():
     assert not reached(SLOW, 0.95, BUDGET_S).is_bound
 
 
+def test_where_nothing_was_found_nothing_was_reached():
+    nothing = {"ours": [_outcome()], "tpe": [_outcome()]}
+    found = figures_of(nothing, "ours", BUDGET_S)
+    assert found["missed_98_ours"] == 1
+    assert found["time_to_98_ratio_tpe"] == 1.0
+
+
 def test_what_came_after_the_budget_does_not_count():
     assert reached([_outcome((120.0, 1.0))], 0.9, BUDGET_S).missed == 1
 
