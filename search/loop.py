@@ -10,11 +10,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from evaluators.candidate import Candidate
@@ -40,10 +41,15 @@ _BEFORE_THE_DEVICE = ("compress", "export", "quantize", "compile")
 
 @dataclass(slots=True)
 class SearchLoop:
-    """One session of a study."""
+    """One session of a study.
+
+    Attributes:
+        sampler_of: Seed of the study, number of the trial -> the sampler that proposes it.
+    """
 
     state: StudyState
     budget: Budget
+    sampler_of: Callable[[int, int], BaseSampler] = make_sampler
     policy: Policy = field(init=False)
     marked_s: float = 0.0
 
@@ -123,7 +129,7 @@ class SearchLoop:
             proposal = self.policy.propose(state.snapshot(), state.candidates)
             state.study.enqueue_trial(self.policy.fixed_params(proposal))
             origin = origin_of(proposal)
-        state.study.sampler = make_sampler(state.seed, len(state.trials))
+        state.study.sampler = self.sampler_of(state.seed, len(state.trials))
         trial = state.study.ask()
         return trial, parameters.ask(trial), origin
 

@@ -37,20 +37,27 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A residual network of three stages; depth is 6 * blocks_per_stage + 2."""
+    """A residual network of three stages; depth is 6 * blocks_per_stage + 2.
 
-    def __init__(self, blocks_per_stage: int, class_count: int = 10) -> None:
+    Args:
+        blocks_per_stage: Blocks of two convolutions each.
+        class_count: Length of the logits.
+        width: What the channels of every stage are multiplied by.
+    """
+
+    def __init__(self, blocks_per_stage: int, class_count: int = 10, *, width: int = 1) -> None:
         super().__init__()
+        channels = tuple(width * count for count in STAGE_CHANNELS)
         self.stem = nn.Sequential(
-            nn.Conv2d(3, STAGE_CHANNELS[0], 3, padding=1),
-            nn.BatchNorm2d(STAGE_CHANNELS[0]),
+            nn.Conv2d(3, channels[0], 3, padding=1),
+            nn.BatchNorm2d(channels[0]),
             nn.ReLU(),
         )
-        widths = (STAGE_CHANNELS[0], *STAGE_CHANNELS)
+        widths = (channels[0], *channels)
         self.stage1, self.stage2, self.stage3 = (
             _stage(widths[i], widths[i + 1], 1 if i == 0 else 2, blocks_per_stage) for i in range(3)
         )
-        self.classifier = nn.Linear(STAGE_CHANNELS[-1], class_count)
+        self.classifier = nn.Linear(channels[-1], class_count)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map images of shape (batch, 3, 32, 32) to logits of shape (batch, class_count)."""

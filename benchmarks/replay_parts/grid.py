@@ -1,0 +1,97 @@
+"""The grid that is recorded and replayed: every point of `benchmarks/spaces/grid.yaml`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from evaluators.engines import load_engine
+from evaluators.flag import FlagValue
+from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
+from spaces.load import load_space
+from spaces.schema import Space
+
+SPACE_FILE = Path(__file__).parents[1] / "spaces" / "grid.yaml"
+PLAIN, RECONSTRUCTED = "plain", "reconstructed"
+STARTS = (PLAIN, RECONSTRUCTED)
+"""What fine-tuning starts from: the pruned weights as they are, or reconstructed ones."""
+ENGINES = ("onnxruntime", "openvino")
+
+
+class ModelPoint(NamedTuple):
+    """A compressed model; without epochs, temperature and alpha are 0 and mean nothing."""
+
+    start: str
+    sparsity: float
+    epochs: int
+    temperature: float
+    alpha: float
+
+
+class ShapePoint(NamedTuple):
+    """How a model of some shape is compiled: what latency and memory depend on.
+
+    Attributes:
+        flags: Sorted by name.
+    """
+
+    sparsity: float
+    engine: str
+    precision: str
+    flags: tuple[tuple[str, FlagValue], ...]
+
+
+def grid_space() -> Space:
+    """Return the space of the grid."""
+    return load_space(SPACE_FILE, ())
+
+
+def model_points(space: Space, start: str) -> Iterator[ModelPoint]:
+    """Yield the models of one start: all that the first temperature needs before the next."""
+    tuning = space.search.distillation
+    assert isinstance(space.search.sparsity, Range)
+    temperatures, alphas = options(tuning.temperature), options(tuning.alpha)
+    for temperature, alpha, epochs, sparsity in itertools.product(
+        temperatures, alphas, options(tuning.epochs), options(space.search.sparsity)
+    ):
+        if epochs:
+            settings = (int(epochs), float(temperature), float(alpha))
+            yield ModelPoint(start, float(sparsity), *settings)
+        elif (temperature, alpha) == (temperatures[0], alphas[0]):
+            yield ModelPoint(start, float(sparsity), 0, 0.0, 0.0)
+
+
+def shape_points(space: Space, cpu_count: int) -> Iterator[ShapePoint]:
+    """Yield every shape at every precision of every engine with all flags that matter."""
+    assert isinstance(space.search.sparsity, Range)
+    for name in space.device.engines:
+        engine = load_engine(name)
+        for precision in space.search.precision or ():
+            if precision not in engine.forms:
+                continue
+            known = engine.flags(cpu_count)
+            named = space.search.engine_flags[name]
+            varying = {n: options(named[n]) for n in known if known[n].matters_for(precision)}
+            for values in itertools.product(*varying.values()):
+                flags = dict(zip(varying, values, strict=True))
+                for sparsity in options(space.search.sparsity):
+                    if engine.refusal(precision, flags) is None:
+                        yield ShapePoint(float(sparsity), name, precision, sorted_flags(flags))
+
+
+def sorted_flags(flags: Mapping[str, FlagValue]) -> tuple[tuple[str, FlagValue], ...]:
+    """Return flags as a part of a key."""
+    return tuple(sorted(flags.items()))
+
+
+def options(dimension: Dimension) -> tuple[Value, ...]:
+    """Return every value of a dimension that isn't continuous."""
+    if isinstance(dimension, Fixed):
+        return (dimension.value,)
+    if isinstance(dimension, Choice):
+        return tuple(dimension.options)
+    assert dimension.step is not None
+    count = round((dimension.max - dimension.min) / dimension.step) + 1
+    return tuple(round(dimension.min + k * dimension.step, 12) for k in range(count))

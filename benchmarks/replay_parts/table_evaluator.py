@@ -1,0 +1,159 @@
+"""What a search asks to evaluate its candidates, answered from the table in virtual time.
+
+It stands in for `search.evaluation.Evaluator`: the same records come out, and a stage costs its
+recorded seconds unless this run has built it before. What a stage is keyed by is what decides its
+content in the real store::
+
+    prune, reconstruct    start, sparsity
+    distill, export       the model
+    quantize              the model and the form
+    compile               the model, engine, precision and flags
+    benchmark, score      never found
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.replay_parts.grid import ModelPoint, ShapePoint, sorted_flags
+from benchmarks.replay_parts.table import ModelRow, ShapeRow, Table
+from benchmarks.replay_parts.virtual_clock import VirtualClock
+from evaluators.bench import Measured
+from evaluators.candidate import Candidate
+from evaluators.engines import load_engine
+from evaluators.measurement import Quantity, score_quantity
+from evaluators.quantize import EXPORTED_FORMS
+from evaluators.spread import ProcessSpread
+from search.evaluation import BASELINE_PROCESSES, Refuse
+from search.records import Failure, TrialRecord
+
+_BEFORE_EXPORT = ("prune", "reconstruct")
+
+
+@dataclass(slots=True)
+class TableEvaluator:
+    """Looks candidates up.
+
+    Attributes:
+        start: What fine-tuning starts from, one of `grid.STARTS`.
+        remembers: Whether what was built is found again, as in a store.
+    """
+
+    table: Table
+    clock: VirtualClock
+    start: str
+    remembers: bool
+    spreads: dict[str, ProcessSpread] = field(default_factory=dict)
+    _built: set[Hashable] = field(default_factory=set)
+
+    def reference_metric(self) -> float:
+        """Return the metric of the model as given."""
+        return self.table.reference_metric
+
+    def evaluate(
+        self,
+        candidate: Candidate,
+        _label: str,
+        _refuse: Refuse | None = None,
+        _before: TrialRecord | None = None,
+    ) -> TrialRecord:
+        """Spend what the candidate's stages cost, and return its record.
+
+        The grid has a rung without training, so nothing is probed; a repeat finds the same numbers.
+        """
+        refusal = load_engine(candidate.engine).refusal(candidate.precision, candidate.flags)
+        if refusal is not None:
+            params = dict(candidate.params())
+            return TrialRecord(params, failure=Failure("rejected", refusal, "compile"))
+        found, seconds = self._spend(candidate)
+        return TrialRecord(
+            dict(candidate.params()),
+            quantities=self._quantities(candidate),
+            artifact_sha256=hashlib.sha256(repr(candidate.params()).encode()).hexdigest(),
+            stage_seconds=seconds,
+            found_stages=found,
+        )
+
+    def evaluate_baseline(self, candidate: Candidate) -> TrialRecord:
+        """Evaluate, and spend what the further processes take that time a baseline."""
+        record = self.evaluate(candidate, "baseline")
+        for _ in range(BASELINE_PROCESSES - 1):
+            self.clock.spend("benchmark", record.stage_seconds["benchmark"])
+        return record
+
+    def learn(self, repeats: Sequence[Measured]) -> None:
+        """Learn nothing: a table has no processes that differ."""
+
+    def _spend(self, candidate: Candidate) -> tuple[list[str], dict[str, float]]:
+        if not self.remembers:
+            self._built.clear()
+        found: list[str] = []
+        seconds: dict[str, float] = {}
+        for stage, key, cost in self._stages(candidate):
+            if key in self._built:
+                found.append(stage)
+                continue
+            if key is not None:
+                self._built.add(key)
+            self.clock.spend(stage, cost)
+            seconds[stage] = seconds.get(stage, 0.0) + cost
+        return found, seconds
+
+    def _stages(self, candidate: Candidate) -> Iterator[tuple[str, Hashable, float]]:
+        """Yield each stage with what it is found by, None if never, and what it costs."""
+        point, shape = model_of(candidate, self.start), shape_of(candidate)
+        model, compiled = self.table.models[point], self.table.shapes[shape]
+        for stage in _BEFORE_EXPORT:
+            if stage in model.costs_s:
+                yield stage, (stage, point.start, point.sparsity), model.costs_s[stage]
+        if "distill" in model.costs_s:
+            yield "distill", ("distill", point), model.costs_s["distill"]
+        yield "export", ("export", point), model.costs_s["export"]
+        form = load_engine(candidate.engine).forms[candidate.precision]
+        if form not in EXPORTED_FORMS:
+            yield "quantize", (form, point), model.costs_s[form]
+        yield "compile", ("compile", point, shape), compiled.costs_s["compile"]
+        for stage in ("benchmark", "score"):
+            yield stage, None, compiled.costs_s[stage]
+
+    def _quantities(self, candidate: Candidate) -> dict[str, Quantity]:
+        model = self.table.models[model_of(candidate, self.start)]
+        shape = self.table.shapes[shape_of(candidate)]
+        return {**_costs(shape), **self._scores(model, candidate)}
+
+    def _scores(self, model: ModelRow, candidate: Candidate) -> dict[str, Quantity]:
+        metric = self.table.workload.metric
+        figures = [model.right[f"{candidate.engine}/{candidate.precision}"].astype(float)]
+        accuracy = score_quantity(figures, "measured")
+        assert accuracy.value is not None
+        drop = Quantity(
+            self.table.reference_metric - accuracy.value, "1", "difference of means", "measured"
+        )
+        return {metric: accuracy, f"{metric}_drop": drop}
+
+
+def model_of(candidate: Candidate, start: str) -> ModelPoint:
+    """Return the model that a candidate is made of."""
+    assert isinstance(candidate.sparsity, float)
+    tuning = candidate.distillation
+    if tuning is None:
+        return ModelPoint(start, candidate.sparsity, 0, 0.0, 0.0)
+    return ModelPoint(start, candidate.sparsity, tuning.epochs, tuning.temperature, tuning.alpha)
+
+
+def shape_of(candidate: Candidate) -> ShapePoint:
+    """Return what a candidate's latency and memory depend on."""
+    assert isinstance(candidate.sparsity, float)
+    flags = sorted_flags(candidate.flags)
+    return ShapePoint(candidate.sparsity, candidate.engine, candidate.precision, flags)
+
+
+def _costs(shape: ShapeRow) -> dict[str, Quantity]:
+    return {
+        "latency_p50_s": Quantity(shape.latency_p50_s, "s", "p50, single_stream", "measured"),
+        "latency_p90_s": Quantity(shape.latency_p90_s, "s", "p90, single_stream", "measured"),
+        "peak_memory_bytes": Quantity(shape.peak_memory_bytes, "B", "VmHWM", "measured"),
+        "model_size_bytes": Quantity(shape.model_size_bytes, "B", "bytes on disk", "measured"),
+    }
