@@ -1,4 +1,4 @@
-"""The long-lived child that owns torch and the converters: compress, export, quantize, score.
+"""The long-lived child that owns torch and the converters: compress, distill, export, ...
 
 It lives as long as the run, because importing torch and the TFLite converter costs more than most
 of what they then do. It holds the person's workload, which is their code: that is why it's a child.
@@ -32,6 +32,8 @@ from spaces.workload import Array, Inputs, Workload, WorkloadError
 
 if TYPE_CHECKING:
     import torch
+
+    from evaluators.compress.dense_targets import DenseTargets
 
 MODEL_FILE = "model.pt"
 
@@ -94,25 +96,60 @@ def _reference(workload: Workload, message: Message) -> Answer:
 
 
 def _compress(workload: Workload, message: Message) -> Answer:
-    """Prune, then fine-tune from the teacher; the result is written as data, not as code."""
-    from evaluators.compress.distill import distill
+    """Prune and reconstruct; the result is written as data, not as code."""
     from evaluators.compress.prune import prune, save_compressed
+    from evaluators.compress.reconstruct import reconstruct
 
     body = message.body
-    teacher = _teacher(workload)
     student, pruned = prune(
-        teacher,
+        _teacher(workload),
         _example(workload, body),
         body["sparsity"],
         importance=body["importance"],
         round_to=body["round_to"],
     )
     facts: dict[str, Any] = {"pruning": asdict(pruned)}
-    if body["distillation"] is not None:
-        tuned = distill(student, teacher, workload, **body["distillation"], seed=body["seed"])
-        facts["distillation"] = asdict(tuned)
+    if pruned.kept_channels:
+        report = reconstruct(student, _targets(workload, body["seed"]), pruned.kept_channels)
+        facts["reconstruction"] = asdict(report)
     save_compressed(student, Path(body["out_dir"]) / MODEL_FILE)
     return facts, []
+
+
+def _teacher_outputs(workload: Workload, message: Message) -> Answer:
+    """Write what the teacher says about every batch that a training of this seed will see."""
+    from evaluators.compress.teacher_outputs import keep_teacher_outputs
+
+    body = message.body
+    kept = keep_teacher_outputs(
+        _teacher(workload), workload, body["epochs"], body["seed"], Path(body["out_dir"])
+    )
+    return {"batches": kept}, []
+
+
+def _distill(workload: Workload, message: Message) -> Answer:
+    """Fine-tune a compressed model from the teacher."""
+    from evaluators.compress.distill import RECONSTRUCTED_LEARNING_RATE, distill
+    from evaluators.compress.prune import load_compressed, save_compressed
+    from evaluators.compress.teacher_outputs import read_teacher_outputs
+
+    body = message.body
+    teacher = _teacher(workload)
+    student = load_compressed(teacher, Path(body["model"]) / MODEL_FILE).requires_grad_(True)
+    folder = body["teacher_outputs"]
+    tuned = distill(
+        student,
+        teacher,
+        workload,
+        temperature=body["temperature"],
+        alpha=body["alpha"],
+        epochs=body["epochs"],
+        seed=body["seed"],
+        learning_rate=RECONSTRUCTED_LEARNING_RATE,
+        kept=read_teacher_outputs(Path(folder)) if folder else None,
+    )
+    save_compressed(student, Path(body["out_dir"]) / MODEL_FILE)
+    return {"distillation": asdict(tuned)}, []
 
 
 def _export(workload: Workload, message: Message) -> Answer:
@@ -200,6 +237,13 @@ def _teacher(workload: Workload) -> torch.nn.Module:
     return workload.model().eval()
 
 
+@cache
+def _targets(workload: Workload, seed: int) -> DenseTargets:
+    from evaluators.compress.dense_targets import dense_targets
+
+    return dense_targets(_teacher(workload), _split_arrays(workload, "calibration")[0], seed=seed)
+
+
 def _torch_outputs(model: torch.nn.Module, inputs: list[Array]) -> list[Array]:
     import torch
 
@@ -218,6 +262,8 @@ _STAGES: dict[str, Callable[[Workload, Message], Answer]] = {
     "data": _data,
     "reference": _reference,
     "compress": _compress,
+    "teacher_outputs": _teacher_outputs,
+    "distill": _distill,
     "export": _export,
     "quantize": _quantize,
     "score": _score,

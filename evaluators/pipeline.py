@@ -1,4 +1,4 @@
-"""One candidate -> what would be shipped: compress -> export -> quantize -> compile.
+"""One candidate -> what would be shipped: compress -> distill -> export -> quantize -> compile.
 
 Every stage is looked up in the store under the hash of what went into it, so a candidate that
 differs only in an engine flag costs no training. What comes last, benchmark, is `evaluators.bench`,
@@ -14,7 +14,7 @@ from typing import Any
 
 from evaluators.bench import Built
 from evaluators.builder import Builder
-from evaluators.candidate import Candidate
+from evaluators.candidate import Candidate, Distillation
 from evaluators.devices.local import LocalDevice
 from evaluators.engines import load_engine
 from evaluators.failures import CandidateRejected
@@ -24,6 +24,15 @@ from evaluators.store import ArtifactStore, Entry, code_digest, tool_versions
 from evaluators.workload_facts import WorkloadFacts
 
 _COMPRESS_TOOLS = ("torch", "torch-pruning")
+_COMPRESS_CODE = (
+    "evaluators.compress.coupled_layers",
+    "evaluators.compress.dense_targets",
+    "evaluators.compress.layer_rows",
+    "evaluators.compress.prune",
+    "evaluators.compress.reconstruct",
+    "evaluators.compress.ridge",
+)
+_DISTILL_CODE = ("evaluators.compress.distill", "evaluators.compress.teacher_outputs")
 _EXPORT_TOOLS = {"onnx": ("torch", "onnx", "onnxscript"), "tflite": ("torch", "litert-torch")}
 _QUANTIZE_TOOLS = ("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-quantizer", "ai-edge-litert")
 
@@ -56,28 +65,76 @@ class Pipeline:
             raise CandidateRejected(refusal, "compile")
         form = engine.forms[candidate.precision]
         source = form if form in EXPORTED_FORMS else load_quantizer(form).SOURCE
-        compressed = self.compress(candidate, clock) if self.workload.is_trainable else None
-        exported = self.export(compressed, source, clock)
+        stages = self.compress_and_distill(candidate, clock) if self.workload.is_trainable else {}
+        model = next(reversed(stages.values()), None)
+        exported = self.export(model, source, clock)
         quantized = exported if form == source else self.quantize(exported, form, candidate, clock)
         compiled = self.compile(quantized, candidate, clock)
-        return Built(candidate, compiled, {"compress": compressed.facts} if compressed else {})
+        return Built(candidate, compiled, {name: stage.facts for name, stage in stages.items()})
+
+    def compress_and_distill(self, candidate: Candidate, clock: StageClock) -> dict[str, Entry]:
+        """Return the stages that make the candidate's float model, by name; the last one holds it.
+
+        Candidates that differ only in how they are fine-tuned share the first.
+        """
+        stages = {"compress": self.compress(candidate, clock)}
+        if candidate.distillation is not None:
+            stages["distill"] = self.distill(stages["compress"], candidate.distillation, clock)
+        return stages
 
     def compress(self, candidate: Candidate, clock: StageClock) -> Entry:
-        """Prune to the sparsity and fine-tune from the unpruned teacher."""
+        """Prune to the sparsity and reconstruct."""
         request = {
             "sparsity": candidate.sparsity,
             "importance": candidate.importance,
             "round_to": candidate.round_to,
-            "distillation": asdict(candidate.distillation) if candidate.distillation else None,
             "seed": self.seed,
         }
         recipe = {
             **request,
             "workload": self.workload.fingerprint,
             "tools": tool_versions(*_COMPRESS_TOOLS),
-            "code": code_digest("evaluators.compress"),
+            "code": code_digest(*_COMPRESS_CODE),
         }
         return self._stage(clock, "compress", recipe, request)
+
+    def distill(self, compressed: Entry, settings: Distillation, clock: StageClock) -> Entry:
+        """Fine-tune from the unpruned teacher, whose outputs on the training data are kept."""
+        request = {**asdict(settings), "seed": self.seed}
+        recipe = {
+            **request,
+            "model": compressed.digest,
+            "workload": self.workload.fingerprint,
+            "tools": tool_versions("torch"),
+            "code": code_digest(*_DISTILL_CODE),
+        }
+
+        def build(out_dir: Path) -> dict[str, Any]:
+            folder = self._teacher_outputs(settings.epochs) if settings.alpha > 0 else None
+            return self.builder.run(
+                "distill",
+                **request,
+                model=str(compressed.path),
+                teacher_outputs=str(folder) if folder else None,
+                out_dir=str(out_dir),
+            ).body
+
+        return self._lookup(clock, "distill", recipe, build)
+
+    def _teacher_outputs(self, epochs: int) -> Path:
+        """Return where the teacher's outputs on so many epochs lie; all students share them."""
+        request: dict[str, Any] = {"epochs": epochs, "seed": self.seed}
+        recipe = {
+            **request,
+            "workload": self.workload.fingerprint,
+            "tools": tool_versions("torch", "numpy"),
+            "code": code_digest("evaluators.compress.teacher_outputs"),
+        }
+
+        def build(out_dir: Path) -> dict[str, Any]:
+            return self.builder.run("teacher_outputs", **request, out_dir=str(out_dir)).body
+
+        return self.store.get_or_build("teacher_outputs", recipe, build).path
 
     def export(self, compressed: Entry | None, form: str, clock: StageClock) -> Entry:
         """Write the portable float model."""

@@ -31,7 +31,7 @@ from search.state import StudyState
 from search.study_attributes import run_of_study
 from spaces.field_types import FEWEST_ROUNDS
 
-_BEFORE_THE_DEVICE = ("compress", "export", "quantize", "compile")
+_BEFORE_THE_DEVICE = ("compress", "distill", "export", "quantize", "compile")
 
 
 @dataclass(slots=True)

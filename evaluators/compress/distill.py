@@ -15,11 +15,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from evaluators.compress.teacher_outputs import (
+    TeacherOutputs,
+    teacher_outputs_of,
+    training_outputs,
+)
 from evaluators.failures import CandidateRejected
-from spaces.training_precision import channels_last, training_autocast
-from spaces.workload import Array, FineTunesItself, Inputs, Workload, output_tensors
+from spaces.workload import Array, FineTunesItself, Inputs, Workload
 
 PEAK_LEARNING_RATE = 0.05
+"""For a model that pruning left with weights that no longer fit."""
+RECONSTRUCTED_LEARNING_RATE = 0.005
+"""For one that reconstruction has brought near the teacher, or that wasn't pruned at all."""
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 WARM_UP_SHARE = 0.2
@@ -31,11 +38,13 @@ class DistillReport:
 
     Attributes:
         losses: Mean loss of each epoch; empty where the workload fine-tunes itself.
+        kept_steps: In how many steps the teacher's outputs were found instead of computed.
     """
 
     epochs: int
     steps: int
     losses: list[float]
+    kept_steps: int = 0
 
 
 def distill(
@@ -48,6 +57,7 @@ def distill(
     epochs: int,
     seed: int,
     learning_rate: float = PEAK_LEARNING_RATE,
+    kept: TeacherOutputs | None = None,
 ) -> DistillReport:
     """Train the student in place; it ends in eval mode.
 
@@ -63,6 +73,7 @@ def distill(
         epochs: Passes over the training data; the learning rate falls to zero in the last.
         seed: The same seed gives the same weights, on the same machine and thread count.
         learning_rate: At the peak of the cycle.
+        kept: What the teacher said about these batches before; the result is the same without.
 
     Raises:
         CandidateRejected: If the loss is no longer finite.
@@ -79,10 +90,27 @@ def distill(
                 student, teacher, temperature=temperature, alpha=alpha, epochs=epochs, seed=seed
             )
         else:
-            loss = _Loss(student, copy.deepcopy(teacher).eval(), workload, temperature, alpha)
+            guide = _Guide(copy.deepcopy(teacher).eval(), kept)
+            loss = _Loss(student, guide, workload, temperature, alpha)
             report = _train(loss, epochs, seed, learning_rate)
     student.eval()
     return report
+
+
+class _Guide:
+    """The teacher's outputs on one batch after another, kept or computed."""
+
+    def __init__(self, teacher: nn.Module, kept: TeacherOutputs | None) -> None:
+        self._teacher = teacher
+        self._kept = kept
+        self.found = 0
+
+    def __call__(self, inputs: Inputs) -> tuple[torch.Tensor, ...]:
+        found = self._kept.of(inputs) if self._kept is not None else None
+        if found is None:
+            return teacher_outputs_of(self._teacher, inputs)
+        self.found += 1
+        return found
 
 
 class _Loss:
@@ -91,36 +119,28 @@ class _Loss:
     def __init__(
         self,
         student: nn.Module,
-        teacher: nn.Module,
+        guide: _Guide,
         workload: Workload,
         temperature: float,
         alpha: float,
     ) -> None:
         self.student = student
+        self.guide = guide
         self.workload = workload
-        self._teacher = teacher
         self._temperature = temperature
         self._alpha = alpha
 
     def __call__(self, inputs: Inputs, targets: Array) -> torch.Tensor:
-        batch = [channels_last(torch.tensor(array)) for array in inputs.values()]
-        outputs = _float_outputs(self.student, batch)
+        outputs = training_outputs(self.student, inputs)
         loss = torch.zeros(())
         if self._alpha > 0:
-            with torch.no_grad():
-                guide = _float_outputs(self._teacher, batch)
+            guide = self.guide(inputs)
             imitation = self.workload.distillation_loss(outputs, guide, self._temperature)
             loss = loss + self._alpha * imitation
         if self._alpha < 1:
             task = self.workload.loss(outputs, torch.tensor(targets))
             loss = loss + (1 - self._alpha) * task
         return loss
-
-
-def _float_outputs(model: nn.Module, batch: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    with training_autocast():
-        outputs = output_tensors(model(*batch))
-    return tuple(o.float() if o.is_floating_point() else o for o in outputs)
 
 
 def _train(loss_of: _Loss, epochs: int, seed: int, learning_rate: float) -> DistillReport:
@@ -149,7 +169,7 @@ def _train(loss_of: _Loss, epochs: int, seed: int, learning_rate: float) -> Dist
             schedule.step()
             total += _finite(loss.item(), epoch)
         losses.append(total / steps_per_epoch)
-    return DistillReport(epochs, epochs * steps_per_epoch, losses)
+    return DistillReport(epochs, epochs * steps_per_epoch, losses, loss_of.guide.found)
 
 
 def _steps_per_epoch(workload: Workload) -> int:

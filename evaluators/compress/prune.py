@@ -134,8 +134,9 @@ def _remove_channels(
     ]
     kept: dict[str, list[int]] = {}
     for layers, channels in plans:
-        if channels:
-            kept |= layers.remove(channels)
+        for name, left in layers.remove(channels).items() if channels else ():
+            # A layer that takes part in two sets is cut twice, the second time by its new numbers.
+            kept[name] = [kept[name][channel] for channel in left] if name in kept else left
     return kept
 
 
