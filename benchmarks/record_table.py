@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from rich.console import Console
+from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees only its own folder
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def record_models(scratch: Path, starts: Sequence[str]) -> None:
     """Train and score the models that aren't in the scratch files yet."""
     space = grid_space()
-    recorder = ModelRecorder(_forge(space))
+    recorder = ModelRecorder(_forge(space, scratch))
     for start in starts:
         _record(scratch / f"models-{start}.jsonl", model_points(space, start), recorder.row)
 
@@ -71,7 +71,7 @@ def record_models(scratch: Path, starts: Sequence[str]) -> None:
 def record_shapes(scratch: Path, round_: int, attempts: int) -> None:
     """Time the shapes that aren't in this round's scratch file yet."""
     space = grid_space()
-    recorder = ShapeRecorder(_forge(space), scratch, attempts)
+    recorder = ShapeRecorder(_forge(space, scratch), scratch, attempts)
     points = shape_points(space, DEVICE.cpu_count)
     _record(scratch / f"shapes-{round_}.jsonl", points, recorder.row)
 
@@ -85,7 +85,7 @@ def pack(scratch: Path, path: Path) -> None:
             if key not in best or row["disturbed"] < best[key]["disturbed"]:
                 best[key] = row
     models = [row for start in STARTS for row in rows_of(scratch / f"models-{start}.jsonl")]
-    forge = _forge(grid_space())
+    forge = _forge(grid_space(), scratch)
     write_table(path, _header(forge), {"models": models, "shapes": best.values()})
 
 
@@ -117,21 +117,20 @@ def _header(forge: Forge) -> Row:
 
 
 def _record(path: Path, points: Iterable[_Point], row_of: Callable[[_Point], Row]) -> None:
-    console = Console()
     done = {json.dumps(row["point"]) for row in rows_of(path)}
-    for point in points:
-        if json.dumps(point) not in done:
-            row = row_of(point)
-            append_row(path, row)
-            console.print(json.dumps(row), soft_wrap=True)
+    left = [point for point in points if json.dumps(point) not in done]
+    for point in left[:1]:
+        row_of(point)  # what is imported and compiled on first use is no stage's cost
+    for point in track(left, path.stem):
+        append_row(path, row_of(point))
 
 
-def _forge(space: Space) -> Forge:
+def _forge(space: Space, scratch: Path) -> Forge:
     assert isinstance(space.workload, str)
     workload = load_workload(space.workload, space.folder.resolve(), default_root() / "teachers")
     round_to = space.search.pruning.round_to
     assert isinstance(round_to, Fixed)
-    return Forge(workload, int(round_to.value))
+    return Forge(workload, int(round_to.value), scratch)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

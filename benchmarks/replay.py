@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -63,10 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def replay(names: Sequence[str], seeds: Sequence[int], limits: Limits, table: Path) -> Outcomes:
     """Run each method with each seed, as many at once as there are CPUs."""
     jobs = [(name, seed) for name in names for seed in seeds]
-    with ProcessPoolExecutor(len(usable_cpus())) as pool:
+    with ProcessPoolExecutor(len(usable_cpus()), initializer=_take_one_thread) as pool:
         done = pool.map(partial(_run, limits=limits, table=table), *zip(*jobs, strict=True))
         found = dict(zip(jobs, done, strict=True))
     return {name: [found[name, seed] for seed in seeds] for name in names}
+
+
+def _take_one_thread() -> None:
+    """Keep torch, which the Gaussian process needs, from spinning beside the other search."""
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _run(name: str, seed: int, *, limits: Limits, table: Path) -> Outcome:

@@ -18,6 +18,8 @@ PLAIN, RECONSTRUCTED = "plain", "reconstructed"
 STARTS = (PLAIN, RECONSTRUCTED)
 """What fine-tuning starts from: the pruned weights as they are, or reconstructed ones."""
 ENGINES = ("onnxruntime", "openvino")
+TEACHER_OUTPUTS = "teacher_outputs"
+"""Begins the name of what the teacher's outputs cost, which ends in the number of epochs."""
 
 
 class ModelPoint(NamedTuple):

@@ -6,6 +6,7 @@ pays every stage, and what it fine-tunes is the pruned model as it is.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
@@ -104,10 +105,16 @@ SAMPLERS: Mapping[str, Method] = {
     "tpe_joint": Ours(),
     "tpe_independent": Ours(lambda seed, n: TPESampler(seed=_mixed(seed, n))),
     "nsga2": Ours(lambda seed, n: NSGAIISampler(seed=_mixed(seed, n))),
-    "gp": Ours(lambda seed, n: GPSampler(seed=_mixed(seed, n), deterministic_objective=True)),
+    "gp": Ours(lambda seed, n: _gp(_mixed(seed, n))),
     "random": Ours(lambda seed, n: RandomSampler(seed=_mixed(seed, n))),
 }
 """Our own loop with each candidate for the default of `search.samplers`, today's first."""
+
+
+def _gp(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return GPSampler(seed=seed, deterministic_objective=True)
 
 
 def _mixed(seed: int, trial_number: int) -> int:

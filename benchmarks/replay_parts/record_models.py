@@ -11,64 +11,114 @@ file holds one model::
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from evaluators.compress.dense_targets import DenseTargets, dense_targets
+from evaluators.compress.reconstruct import reconstruct
+from evaluators.compress.teacher_outputs import (
+    TeacherOutputs,
+    keep_teacher_outputs,
+    read_teacher_outputs,
+)
 from torch import nn
 
-from benchmarks.replay_parts.grid import ENGINES, RECONSTRUCTED, ModelPoint
+from benchmarks.replay_parts.grid import ENGINES, RECONSTRUCTED, TEACHER_OUTPUTS, ModelPoint
 from benchmarks.replay_parts.packed_answers import packed
 from benchmarks.replay_parts.stopwatch import Stopwatch
 from evaluators.benchmark.accuracy import collect_outputs
-from evaluators.compress.distill import distill
+from evaluators.compress.distill import PEAK_LEARNING_RATE, RECONSTRUCTED_LEARNING_RATE, distill
 from evaluators.compress.prune import prune
 from evaluators.engines import load_engine
 from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
 from spaces.workload import Array, Workload
 
+_SEED = 0
 Folders = Mapping[str, Path]
 """Portable form -> folder of the model in it."""
 
 
-@dataclass(slots=True)
 class Forge:
-    """Makes models of one workload."""
+    """Makes models of one workload, as the program's stages do.
 
-    workload: Workload
-    round_to: int
+    Args:
+        workload: Its teacher is trained already.
+        round_to: Widths are multiples of it.
+        scratch: Where the teacher's outputs are kept.
+    """
+
+    def __init__(self, workload: Workload, round_to: int, scratch: Path) -> None:
+        torch.set_num_threads(1)
+        self.workload = workload
+        self._round_to = round_to
+        self._scratch = scratch
+        self._shared = Stopwatch()
+        self._targets: DenseTargets | None = None
 
     def model(self, point: ModelPoint, watch: Stopwatch) -> nn.Module:
         """Return the compressed model."""
-        teacher = self.workload.model()
         with watch.stage("prune"):
-            student, _ = prune(
-                teacher,
+            student, pruned = prune(
+                self.workload.model(),
                 self.workload.example_inputs(),
                 point.sparsity,
                 importance="l2",
-                round_to=self.round_to,
+                round_to=self._round_to,
             )
-        if point.start == RECONSTRUCTED:
-            raise NotImplementedError
+        if point.start == RECONSTRUCTED and pruned.kept_channels:
+            targets = self._dense_targets(watch)
+            with watch.stage("reconstruct"):
+                reconstruct(student, targets, pruned.kept_channels)
         if point.epochs:
-            with watch.stage("distill"):
-                distill(
-                    student,
-                    teacher,
-                    self.workload,
-                    temperature=point.temperature,
-                    alpha=point.alpha,
-                    epochs=point.epochs,
-                    seed=0,
-                )
+            self._distill(student, point, watch)
         return student
+
+    def _distill(self, student: nn.Module, point: ModelPoint, watch: Stopwatch) -> None:
+        """Fine-tune; ours with the rate that suits a reconstructed start, and kept outputs."""
+        is_ours = point.start == RECONSTRUCTED
+        kept = self._teacher_outputs(point.epochs, watch) if is_ours else None
+        with watch.stage("distill"):
+            distill(
+                student,
+                self.workload.model(),
+                self.workload,
+                temperature=point.temperature,
+                alpha=point.alpha,
+                epochs=point.epochs,
+                seed=_SEED,
+                learning_rate=RECONSTRUCTED_LEARNING_RATE if is_ours else PEAK_LEARNING_RATE,
+                kept=kept,
+            )
+
+    def _dense_targets(self, watch: Stopwatch) -> DenseTargets:
+        """Return the teacher's pre-activations, which a run computes once."""
+        if self._targets is None:
+            images = [inputs["image"] for inputs, _ in self.workload.calibration_batches()]
+            with self._shared.stage("dense_targets"):
+                self._targets = dense_targets(
+                    self.workload.model(), [np.concatenate(images)], seed=_SEED
+                )
+        watch.take_over("dense_targets", self._shared)
+        return self._targets
+
+    def _teacher_outputs(self, epochs: int, watch: Stopwatch) -> TeacherOutputs:
+        """Return the teacher's outputs on so many epochs, which all students of a run share."""
+        name = f"{TEACHER_OUTPUTS}/{epochs}"
+        folder = self._scratch / name
+        if name not in self._shared.cpu_s:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            with self._shared.stage(name):
+                keep_teacher_outputs(self.workload.model(), self.workload, epochs, _SEED, folder)
+        watch.take_over(name, self._shared)
+        return read_teacher_outputs(folder)
 
     def forms(self, model: nn.Module, folder: Path, watch: Stopwatch) -> Folders:
         """Write a model in every portable form that the engines eat."""
@@ -95,7 +145,6 @@ class ModelRecorder:
     """Trains and scores one model after another."""
 
     def __init__(self, forge: Forge) -> None:
-        torch.set_num_threads(1)
         self._forge = forge
 
     def row(self, point: ModelPoint) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """What a search asks to evaluate its candidates, answered from the table in virtual time.
 
-It stands in for `search.evaluation.Evaluator`: the same records come out, and a stage costs its
-recorded seconds unless this run has built it before. What a stage is keyed by is what decides its
-content in the real store::
+It stands in for `search.evaluation.Evaluator`: the same records come out, with the pipeline's own
+stages, and a part of a stage costs its recorded seconds unless this run has built it before. Parts,
+and what decides their content in the real store::
 
-    prune, reconstruct    start, sparsity
-    distill, export       the model
-    quantize              the model and the form
-    compile               the model, engine, precision and flags
-    benchmark, score      never found
+    compress    prune, reconstruct    start, sparsity
+                dense_targets         nothing: once a run
+    distill     teacher_outputs       epochs
+                distill               the model
+    export      export                the model
+    quantize    quantize              the model and the form
+    compile     compile               the model, engine, precision and flags
+    benchmark, score                  never found
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from benchmarks.replay_parts.grid import ModelPoint, ShapePoint, sorted_flags
+from benchmarks.replay_parts.grid import TEACHER_OUTPUTS, ModelPoint, ShapePoint, sorted_flags
 from benchmarks.replay_parts.table import ModelRow, ShapeRow, Table
 from benchmarks.replay_parts.virtual_clock import VirtualClock
 from evaluators.bench import Measured
@@ -29,7 +33,18 @@ from evaluators.spread import ProcessSpread
 from search.evaluation import BASELINE_PROCESSES, Refuse
 from search.records import Failure, TrialRecord
 
-_BEFORE_EXPORT = ("prune", "reconstruct")
+
+class _Part(NamedTuple):
+    """A part of a stage.
+
+    Attributes:
+        key: What it is found by; None if it never is.
+    """
+
+    name: str
+    stage: str
+    key: Hashable
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -87,36 +102,39 @@ class TableEvaluator:
         """Learn nothing: a table has no processes that differ."""
 
     def _spend(self, candidate: Candidate) -> tuple[list[str], dict[str, float]]:
+        """Return which stages were found as a whole, and the seconds of the others."""
         if not self.remembers:
             self._built.clear()
-        found: list[str] = []
+        stages: list[str] = []
         seconds: dict[str, float] = {}
-        for stage, key, cost in self._stages(candidate):
-            if key in self._built:
-                found.append(stage)
+        for part in self._parts(candidate):
+            stages.append(part.stage)
+            if part.key in self._built:
                 continue
-            if key is not None:
-                self._built.add(key)
-            self.clock.spend(stage, cost)
-            seconds[stage] = seconds.get(stage, 0.0) + cost
-        return found, seconds
+            if part.key is not None:
+                self._built.add(part.key)
+            self.clock.spend(part.name, part.seconds)
+            seconds[part.stage] = seconds.get(part.stage, 0.0) + part.seconds
+        return [stage for stage in dict.fromkeys(stages) if stage not in seconds], seconds
 
-    def _stages(self, candidate: Candidate) -> Iterator[tuple[str, Hashable, float]]:
-        """Yield each stage with what it is found by, None if never, and what it costs."""
+    def _parts(self, candidate: Candidate) -> Iterator[_Part]:
         point, shape = model_of(candidate, self.start), shape_of(candidate)
-        model, compiled = self.table.models[point], self.table.shapes[shape]
-        for stage in _BEFORE_EXPORT:
-            if stage in model.costs_s:
-                yield stage, (stage, point.start, point.sparsity), model.costs_s[stage]
-        if "distill" in model.costs_s:
-            yield "distill", ("distill", point), model.costs_s["distill"]
-        yield "export", ("export", point), model.costs_s["export"]
+        costs_s, compiled_s = self.table.models[point].costs_s, self.table.shapes[shape].costs_s
+        for name, cost in costs_s.items():
+            if name in ("prune", "reconstruct"):
+                yield _Part(name, "compress", (name, point.start, point.sparsity), cost)
+            elif name == "dense_targets":
+                yield _Part(name, "compress", (name,), cost)
+            elif name.startswith(TEACHER_OUTPUTS):
+                yield _Part(TEACHER_OUTPUTS, "distill", (name,), cost)
+            elif name in ("distill", "export"):
+                yield _Part(name, name, (name, point), cost)
         form = load_engine(candidate.engine).forms[candidate.precision]
         if form not in EXPORTED_FORMS:
-            yield "quantize", (form, point), model.costs_s[form]
-        yield "compile", ("compile", point, shape), compiled.costs_s["compile"]
-        for stage in ("benchmark", "score"):
-            yield stage, None, compiled.costs_s[stage]
+            yield _Part("quantize", "quantize", (form, point), costs_s[form])
+        yield _Part("compile", "compile", ("compile", point, shape), compiled_s["compile"])
+        for name in ("benchmark", "score"):
+            yield _Part(name, name, None, compiled_s[name])
 
     def _quantities(self, candidate: Candidate) -> dict[str, Quantity]:
         model = self.table.models[model_of(candidate, self.start)]

@@ -90,8 +90,8 @@ class _Moments:
         if has_mean:
             covariance = covariance - torch.outer(self.inputs, self.inputs) / count
             target = target - torch.outer(self.inputs, self.outputs) / count
-        scale = covariance.diagonal().mean()
-        ridge = RIDGE * scale + torch.finfo(torch.float64).tiny  # inputs that never vary
+        scale = float(covariance.diagonal().mean()) or 1.0  # 0 where inputs never vary
+        ridge = RIDGE * scale
         weight = torch.linalg.solve(covariance + ridge * torch.eye(len(covariance)), target).T
         mean = (self.outputs - weight @ self.inputs) / count * has_mean
         return weight.float(), mean.float()

@@ -5,6 +5,7 @@ import numpy as np
 from benchmarks.replay_parts.grid import (
     RECONSTRUCTED,
     STARTS,
+    TEACHER_OUTPUTS,
     grid_space,
     model_points,
     shape_points,
@@ -47,8 +48,10 @@ def write_formula_table(path):
 def _model(point):
     costs = dict(COSTS_S)
     if point.start == RECONSTRUCTED:
-        costs["reconstruct"] = 1.0
+        costs |= {"dense_targets": 3.0, "reconstruct": 1.0}
     if point.epochs:
+        if point.start == RECONSTRUCTED:
+            costs[f"{TEACHER_OUTPUTS}/{point.epochs}"] = 1.5 * point.epochs
         costs["distill"] = EPOCH_S * point.epochs
     trained = point.epochs + (3 if point.start == RECONSTRUCTED else 0)
     accuracy = 0.95 - 0.8 * point.sparsity / (1 + trained) ** 2

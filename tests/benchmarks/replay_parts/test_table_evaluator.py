@@ -46,13 +46,28 @@ def test_without_a_store_every_trial_pays_everything(table):
     assert [_spent_s(evaluator, TUNED) for _ in range(2)] == pytest.approx([WHOLE_S] * 2)
 
 
-def test_a_record_says_what_was_found_and_what_each_stage_took(table):
+def test_what_a_run_computes_once_costs_once(table):
+    evaluator = _evaluator(table, RECONSTRUCTED)
+    evaluator.evaluate(TUNED, "")
+    evaluator.evaluate(replace(TUNED, sparsity=0.7), "")
+    spent_s = evaluator.clock.spent_s
+    assert spent_s["dense_targets"] == 3.0
+    assert spent_s["teacher_outputs"] == 3.0  # of two epochs
+    assert spent_s["reconstruct"] == 2.0
+    assert spent_s["distill"] == 40.0
+    evaluator.evaluate(replace(TUNED, distillation=Distillation(4, 6.0, 0.5)), "")
+    assert spent_s["teacher_outputs"] == 3.0 + 6.0
+    assert spent_s["reconstruct"] == 2.0
+
+
+def test_a_record_has_the_pipelines_own_stages(table):
     evaluator = _evaluator(table, RECONSTRUCTED)
     first, second = (evaluator.evaluate(TUNED, "") for _ in range(2))
-    assert first.stage_seconds["reconstruct"] == 1.0
+    assert first.stage_seconds["compress"] == pytest.approx(0.5 + 3.0 + 1.0)
+    assert first.stage_seconds["distill"] == pytest.approx(20.0 + 3.0)
     assert not first.found_stages
     assert set(second.stage_seconds) == {"benchmark", "score"}
-    assert "distill" in second.found_stages
+    assert second.found_stages == ["compress", "distill", "export", "quantize", "compile"]
 
 
 def test_the_start_decides_the_accuracy(table):

@@ -1,0 +1,183 @@
+"""Ways from a trained model to a smaller one, each with the CPU time that it takes."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from evaluators.compress.coupled_layers import LAYERS, width
+from evaluators.compress.dense_targets import dense_targets
+from evaluators.compress.distill import PEAK_LEARNING_RATE, RECONSTRUCTED_LEARNING_RATE, distill
+from evaluators.compress.prune import prune
+from evaluators.compress.reconstruct import reconstruct
+from evaluators.compress.teacher_outputs import (
+    TeacherOutputs,
+    keep_teacher_outputs,
+    read_teacher_outputs,
+)
+from spaces.workload import Array
+from spaces.workloads.digits_resnet8 import Digits
+
+IMPORTANCE, ROUND_TO, TEMPERATURE, ALPHA = "l2", 8, 4.0, 0.5
+Kept = dict[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Accuracy on the validation split, and the CPU time that it took to get there."""
+
+    accuracy: float
+    cpu_s: float
+
+
+@dataclass(slots=True)
+class Bench:
+    """One workload under one seed of distillation.
+
+    The teacher's outputs are kept before anything is timed, for every method alike.
+    """
+
+    workload: Digits
+    seed: int
+    folder: Path
+    epochs: int
+    teacher: nn.Module = field(init=False)
+    kept_outputs: TeacherOutputs | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.teacher = self.workload.model().eval()
+        keep_teacher_outputs(self.teacher, self.workload, self.epochs, self.seed, self.folder)
+        self.kept_outputs = read_teacher_outputs(self.folder)
+
+    def accuracy(self, model: nn.Module) -> float:
+        """Return the share of validation images that are classified rightly."""
+        split = self.workload.splits.validation
+        with torch.no_grad():
+            logits = model.eval()(torch.from_numpy(split.images)).numpy()
+        return float(self.workload.score([logits], split.labels).mean())
+
+    def calibration(self) -> list[Array]:
+        """Return the calibration images."""
+        return [np.concatenate([b["image"] for b, _ in self.workload.calibration_batches()])]
+
+    def pruned(self, sparsity: float) -> tuple[nn.Module, Kept]:
+        """Prune the teacher."""
+        example = self.workload.example_inputs()
+        student, report = prune(
+            self.teacher, example, sparsity, importance=IMPORTANCE, round_to=ROUND_TO
+        )
+        return student, report.kept_channels
+
+    def tune(self, student: nn.Module, epochs: int, learning_rate: float) -> None:
+        """Fine-tune in place."""
+        distill(
+            student,
+            self.teacher,
+            self.workload,
+            temperature=TEMPERATURE,
+            alpha=ALPHA,
+            epochs=epochs,
+            seed=self.seed,
+            learning_rate=learning_rate,
+            kept=self.kept_outputs,
+        )
+
+
+def plain(bench: Bench, levels: Iterable[float], epochs: int) -> dict[float, Outcome]:
+    """Prune and fine-tune."""
+
+    def method(sparsity: float) -> nn.Module:
+        student, _ = bench.pruned(sparsity)
+        bench.tune(student, epochs, PEAK_LEARNING_RATE)
+        return student
+
+    return _timed(bench, levels, method)
+
+
+def statistics_only(bench: Bench, levels: Iterable[float]) -> dict[float, Outcome]:
+    """Prune, and average BatchNorm's statistics anew over the calibration images."""
+
+    def method(sparsity: float) -> nn.Module:
+        student, _ = bench.pruned(sparsity)
+        for module in student.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+                module.momentum = None
+        with torch.no_grad():
+            student.train()(*map(torch.from_numpy, bench.calibration()))
+        return student
+
+    return _timed(bench, levels, method)
+
+
+def reconstructed(bench: Bench, levels: Iterable[float], epochs: int) -> dict[float, Outcome]:
+    """Prune, reconstruct and fine-tune; the unpruned model's answers are part of the first."""
+    targets = None
+
+    def method(sparsity: float) -> nn.Module:
+        nonlocal targets
+        targets = targets or dense_targets(bench.teacher, bench.calibration(), seed=bench.seed)
+        student, kept = bench.pruned(sparsity)
+        reconstruct(student, targets, kept)
+        bench.tune(student, epochs, RECONSTRUCTED_LEARNING_RATE)
+        return student
+
+    return _timed(bench, levels, method)
+
+
+def from_next_lower(bench: Bench, levels: Iterable[float], epochs: int) -> dict[float, Outcome]:
+    """Prune the fine-tuned model of the level before, reconstruct and fine-tune."""
+    targets = None
+    model, kept = copy.deepcopy(bench.teacher), dict[str, list[int]]()
+
+    def method(sparsity: float) -> nn.Module:
+        nonlocal targets, model, kept
+        targets = targets or dense_targets(bench.teacher, bench.calibration(), seed=bench.seed)
+        model, kept = _pruned_further(bench, model, kept, sparsity)
+        reconstruct(model, targets, kept)
+        bench.tune(model, epochs, RECONSTRUCTED_LEARNING_RATE)
+        return model
+
+    return _timed(bench, levels, method)
+
+
+def _pruned_further(
+    bench: Bench, model: nn.Module, kept: Kept, sparsity: float
+) -> tuple[nn.Module, Kept]:
+    """Prune a pruned model to the widths that the teacher would have at this sparsity."""
+    wanted = _widths(bench.pruned(sparsity)[0])
+    now = _widths(model)
+    fractions = {name: 1 - wanted[name] / now[name] for name in bench.pruned(sparsity)[1]}
+    if not any(fractions.values()):
+        return copy.deepcopy(model), kept
+    student, report = prune(
+        model, bench.workload.example_inputs(), fractions, importance=IMPORTANCE, round_to=1
+    )
+    composed = {
+        name: [kept[name][channel] for channel in left] if name in kept else left
+        for name, left in report.kept_channels.items()
+    }
+    return student, kept | composed
+
+
+def _widths(model: nn.Module) -> dict[str, int]:
+    return {n: width(module) for n, module in model.named_modules() if isinstance(module, LAYERS)}
+
+
+def _timed(
+    bench: Bench, levels: Iterable[float], method: Callable[[float], nn.Module]
+) -> dict[float, Outcome]:
+    found = {}
+    for level in levels:
+        start = time.process_time()
+        model = method(level)
+        cpu_s = time.process_time() - start
+        found[level] = Outcome(bench.accuracy(model), cpu_s)
+    return found
