@@ -106,7 +106,7 @@ class ParameterSpace:
                 if known.matters_for(precision)
             },
             importance=str(choose("pruning.importance")) if pruned else "l2",
-            round_to=int(choose("pruning.round_to")) if pruned else 8,
+            round_to=int(choose("pruning.round_to")) if pruned else 16,
         )
 
     def params_of(self, wanted: Candidate) -> dict[str, Value] | None:
@@ -155,7 +155,7 @@ class ParameterSpace:
         return taken
 
     def _values(self, wanted: Candidate) -> dict[str, Value]:
-        defaults: dict[str, Value] = {"pruning.importance": "l2", "pruning.round_to": 8}
+        defaults: dict[str, Value] = {"pruning.importance": "l2", "pruning.round_to": 16}
         values = defaults | dict(wanted.params())
         if isinstance(self.sparsity, Mapping):
             values |= {f"sparsity.{group}": 0.0 for group in self.sparsity} | wanted.params()

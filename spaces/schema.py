@@ -93,8 +93,9 @@ class Pruning(Section):
     """What ranks a channel: the l2 or l1 norm of its weights, or its BatchNorm scale."""
     round_to: Annotated[
         Dimension, Limits("integer", at_least=1, remedy="Use a multiple such as 8 or 16.")
-    ] = Field(default=Fixed(8), examples=[8])
-    """Layers keep a multiple of so many channels, which keeps their shapes fast."""
+    ] = Field(default=Fixed(16), examples=[16])
+    """Layers keep a multiple of so many channels, which keeps them fast; narrow ones of half, or a
+    quarter, as many."""
 
 
 class Distillation(Section):

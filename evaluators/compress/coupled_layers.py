@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 LAYERS = (_ConvNd, nn.Linear)
-LEAST_WIDTHS = 4
+LEAST_WIDTHS = 2
 """How many widths a layer is to have to choose from; narrow layers are rounded more finely."""
 
 
@@ -90,7 +90,7 @@ def prunable_layers(model: nn.Module, inputs: tuple[torch.Tensor, ...]) -> list[
 def rounded_width(channels: int, fraction: float, round_to: int, parts: int = 1) -> int:
     """Return how many of ``channels`` are left when ``fraction`` is to go.
 
-    The nearest multiple of ``round_to``, which is halved until it gives four widths; at least one
+    The nearest multiple of ``round_to``, which is halved until it gives two widths; at least one
     multiple. The result is a multiple of ``parts``, as ``channels`` has to be.
     """
     while round_to > 1 and channels < LEAST_WIDTHS * round_to:

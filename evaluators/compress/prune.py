@@ -57,8 +57,8 @@ def prune(
 
     Layers whose outputs are added lose the same channels, those whose importance, summed over all
     of them, is lowest. Widths are rounded to the nearest multiple of ``round_to``, halved for a
-    layer until it has four widths to choose from: with 8, a layer of 16 channels may have 4, 8, 12
-    or 16. At least one multiple is always left.
+    layer until it has two widths to choose from: with 16, a layer of 16 channels may have 8 or 16.
+    At least one multiple is always left.
 
     Args:
         model: Not changed.

@@ -268,7 +268,7 @@ def test_what_the_file_leaves_out_is_the_engines_own_range(plan_of):
         "openvino.inference_precision": Choice(("f32", "bf16", "f16")),
         "sparsity": Fixed(0.0),
         "pruning.importance": Fixed("l2"),
-        "pruning.round_to": Fixed(8),
+        "pruning.round_to": Fixed(16),
         "distillation.epochs": Fixed(0),
         "distillation.temperature": Fixed(4.0),
         "distillation.alpha": Fixed(0.5),

@@ -46,7 +46,7 @@ def test_defaults(load):
     assert space.constraints == {}
     search = space.search
     assert (search.sparsity, search.precision) == (Fixed(0.0), None)
-    assert (search.pruning.importance, search.pruning.round_to) == (Fixed("l2"), Fixed(8))
+    assert (search.pruning.importance, search.pruning.round_to) == (Fixed("l2"), Fixed(16))
     assert search.distillation.epochs == Fixed(0)
     assert search.distillation.temperature == Fixed(4.0)
     assert search.distillation.alpha == Fixed(0.5)

@@ -1,0 +1,90 @@
+"""The stages that make a float model, in a real child over a real store."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evaluators.builder import Builder, WorkloadSource
+from evaluators.candidate import Candidate, Distillation
+from evaluators.child_process import Limits
+from evaluators.devices.local import LocalDevice
+from evaluators.pipeline import Pipeline
+from evaluators.stage_clock import StageClock
+from evaluators.store import ArtifactStore
+from evaluators.workload_facts import WorkloadFacts
+
+TINY = Path(__file__).parents[1] / "search" / "tiny_workload.py"
+LIMITS = Limits(60.0, 8 * 2**30)
+PRUNED = Candidate("onnxruntime", "fp32", sparsity=0.5)
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workload")
+    shutil.copy(TINY, folder)
+    source = WorkloadSource("tiny_workload.py:Tiny", folder, folder / "teachers")
+    builder = Builder(source, LIMITS)
+    yield builder
+    builder.close()
+
+
+@pytest.fixture
+def stages(builder, tmp_path):
+    """Return the entries of a candidate, and the clock that saw them made or found."""
+    workload = WorkloadFacts(**{**builder.run("describe").body, "modules": ()})
+    store, device = ArtifactStore(tmp_path), LocalDevice("here", LIMITS)
+    pipeline = Pipeline(workload, builder, device, store, 1, 0, {"onnxruntime": "measured"})
+
+    def run(epochs, *, alpha=0.5, sparsity=0.5):
+        clock = StageClock(lambda _name: None)
+        distillation = Distillation(epochs, 4.0, alpha) if epochs else None
+        candidate = replace(PRUNED, sparsity=sparsity, distillation=distillation)
+        return pipeline.compress_and_distill(candidate, clock), clock
+
+    return run
+
+
+def kept_trainings(root):
+    return len(list((root / "teacher_outputs").glob("*/*")))
+
+
+def test_every_rung_starts_from_the_same_reconstructed_model(stages):
+    compressed, clock = stages(0)
+    assert (list(compressed), list(clock.seconds), clock.found) == (["compress"], ["compress"], [])
+    facts = compressed["compress"].facts
+    assert facts["pruning"]["channel_sparsity"] > 0.4
+    assert facts["reconstruction"]["treated"]["3"]["after"] < 0.9
+    one, clock = stages(1)
+    assert (list(one), clock.found) == (["compress", "distill"], ["compress"])
+    assert one["compress"].digest == compressed["compress"].digest
+    assert one["distill"].digest != one["compress"].digest
+    two, clock = stages(2)
+    assert clock.found == ["compress"], "two epochs aren't one epoch and one more"
+    assert two["distill"].facts["distillation"]["steps"] == 16
+    _, clock = stages(2)
+    assert clock.found == ["compress", "distill"]
+
+
+def test_students_share_what_the_teacher_said(stages, tmp_path):
+    for alpha, sparsity in ((0.5, 0.5), (0.9, 0.5), (0.5, 0.25)):
+        entries, _ = stages(1, alpha=alpha, sparsity=sparsity)
+        report = entries["distill"].facts["distillation"]
+        assert report["kept_steps"] == report["steps"] == 8
+    assert kept_trainings(tmp_path) == 1
+    stages(2)
+    assert kept_trainings(tmp_path) == 2
+
+
+def test_without_a_teacher_nothing_is_kept_of_it(stages, tmp_path):
+    entries, _ = stages(1, alpha=0.0)
+    assert entries["distill"].facts["distillation"]["kept_steps"] == 0
+    assert kept_trainings(tmp_path) == 0
+
+
+def test_an_unpruned_model_is_not_reconstructed(stages):
+    entries, _ = stages(0, sparsity=0.0)
+    assert "reconstruction" not in entries["compress"].facts
