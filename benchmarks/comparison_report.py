@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,7 +113,8 @@ def _end_cells(runs: Sequence[Outcome]) -> list[str]:
     volume = statistics.median(run.hypervolume for run in runs)
     shortest_ms = statistics.median(run.shortest_p90_s for run in runs) * 1e3
     trials = statistics.median(run.trials for run in runs)
-    return [f"{volume:.4f}", f"{shortest_ms:.3f}", f"{trials:.0f}"]
+    shown = f"{shortest_ms:.3f}" if math.isfinite(shortest_ms) else "-"
+    return [f"{volume:.4f}", shown, f"{trials:.0f}"]
 
 
 def _faint(color: str) -> str:

@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import optuna
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def replay(names: Sequence[str], seeds: Sequence[int], limits: Limits, table: Path) -> Outcomes:
     """Run each method with each seed, as many at once as there are CPUs."""
     jobs = [(name, seed) for name in names for seed in seeds]
-    with ProcessPoolExecutor(len(usable_cpus()), initializer=_take_one_thread) as pool:
+    spawn = get_context("spawn")  # a fork of a process in which torch has threads hangs
+    with ProcessPoolExecutor(len(usable_cpus()), spawn, _take_one_thread) as pool:
         done = pool.map(partial(_run, limits=limits, table=table), *zip(*jobs, strict=True))
         found = dict(zip(jobs, done, strict=True))
     return {name: [found[name, seed] for seed in seeds] for name in names}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from evaluators.bench import VALIDATION, Bench, Built, Measured
-from evaluators.builder import Builder, WorkloadSource
+from evaluators.builder import WORKER, Builder, WorkloadSource
 from evaluators.candidate import Candidate
 from evaluators.failures import CandidateRejected, DeviceLost, DiskFull, EvaluationFailure
 from evaluators.pipeline import Pipeline
@@ -32,12 +32,12 @@ BASELINE_PROCESSES = 3
 _T = TypeVar("_T")
 
 
-def make_builder(space: Space, observe: Observer) -> Builder:
+def make_builder(space: Space, observe: Observer, worker: str = WORKER) -> Builder:
     """Return the handle on the child that will own the space's workload."""
     named = space.workload
     reference = named.model_dump() if isinstance(named, OnnxFiles) else named
     source = WorkloadSource(reference, space.folder.resolve(), default_root() / "teachers")
-    builder = Builder(source, child_limits(space))
+    builder = Builder(source, child_limits(space), worker)
     builder.on_wait = lambda: observe(Waiting())
     return builder
 

@@ -108,7 +108,7 @@ class Forge:
         watch.take_over("dense_targets", self._shared)
         return self._targets
 
-    def _teacher_outputs(self, epochs: int, watch: Stopwatch) -> TeacherOutputs:
+    def _teacher_outputs(self, epochs: int, watch: Stopwatch) -> TeacherOutputs | None:
         """Return the teacher's outputs on so many epochs, which all students of a run share."""
         name = f"{TEACHER_OUTPUTS}/{epochs}"
         folder = self._scratch / name
