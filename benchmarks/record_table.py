@@ -32,7 +32,8 @@ from benchmarks.replay_parts.record_shapes import ShapeRecorder
 from benchmarks.replay_parts.table import TABLE_FILE, write_table
 from evaluators.bench import ATTEMPTS
 from evaluators.benchmark.environment import cpu_model
-from evaluators.store import default_root, tool_versions
+from evaluators.recipe import tool_versions
+from evaluators.store import default_root
 from spaces.dimensions import Fixed
 from spaces.load_workload import fingerprint, load_workload
 from spaces.schema import Space

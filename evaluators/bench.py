@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.builder import Builder
+from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate
-from evaluators.devices.local import LocalDevice
+from evaluators.devices.local import LocalDevice, host_fingerprint
 from evaluators.framing import Message
 from evaluators.measurement import (
     Figures,
@@ -27,8 +27,10 @@ from evaluators.measurement import (
     quantities_of,
     score_quantity,
 )
+from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
-from evaluators.store import ArtifactStore, Entry, code_digest, tool_versions
+from evaluators.store import ArtifactStore
+from evaluators.store_entry import Entry
 from evaluators.workload_facts import WorkloadFacts
 
 VALIDATION, TEST = "validation", "test"
@@ -107,6 +109,7 @@ class Bench:
     provenance: Mapping[str, str]
     timing: Mapping[str, float]
     _references: dict[str, Figures] = field(default_factory=dict)
+    _data: dict[str, Entry] = field(default_factory=dict)  # held, because children read them
 
     def measure(
         self, built: Built, clock: StageClock, splits: Sequence[str] = (VALIDATION,)
@@ -116,7 +119,20 @@ class Bench:
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        job = self._job(built, splits)
+        return self._measured(built, clock, splits, self.timing)
+
+    def probe(self, built: Built, clock: StageClock) -> Measured:
+        """Time an artifact with no more queries than its percentiles need, without its answers.
+
+        Raises:
+            EvaluationFailure: With the stage it happened in.
+        """
+        return self._measured(built, clock, (), {**self.timing, "min_duration_s": 0.0})
+
+    def _measured(
+        self, built: Built, clock: StageClock, splits: Sequence[str], timing: Mapping[str, float]
+    ) -> Measured:
+        job = self._job(built, splits, timing)
         with clock.stage("benchmark"), self.device.quiet():
             answer = least_disturbed(self.device, job)
         timed_s, warmup_s, *outputs = answer.arrays
@@ -148,7 +164,9 @@ class Bench:
         drop = drop_quantity(figures, self.reference(split), self.workload.direction, provenance)
         return {name: score_quantity(figures, provenance), f"{name}_drop": drop}
 
-    def _job(self, built: Built, splits: Sequence[str]) -> dict[str, Any]:
+    def _job(
+        self, built: Built, splits: Sequence[str], timing: Mapping[str, float]
+    ) -> dict[str, Any]:
         candidate = built.candidate
         inputs = {split: self._input_files(split) for split in dict.fromkeys((VALIDATION, *splits))}
         return {
@@ -161,7 +179,7 @@ class Bench:
             "inputs": inputs,
             "answer_splits": list(splits),
             "batch_size": self.batch_size,
-            "timing": dict(self.timing),
+            "timing": dict(timing),
             "meter": self.power.meter,
             "meter_program": list(self.power.program),
         }
@@ -194,11 +212,17 @@ class Bench:
             return self.builder.run("data", split=split, out_dir=str(out_dir)).body
 
         entry = self.store.get_or_build("data", self._data_recipe(split), build)
+        self._data[split] = entry
         return [str(entry.path / name) for name in entry.facts["files"]]
 
     def _data_recipe(self, split: str) -> dict[str, Any]:
-        tools = tool_versions("torch", "numpy")
-        return {"workload": self.workload.fingerprint, "split": split, "tools": tools}
+        return {
+            "workload": self.workload.fingerprint,
+            "split": split,
+            "tools": tool_versions("torch", "numpy"),
+            "worker": worker_digest(WORKER),
+            "host": host_fingerprint(),
+        }
 
 
 def least_disturbed(

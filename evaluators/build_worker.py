@@ -9,6 +9,7 @@ crashed is replaced by a new one without a word.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterator
@@ -65,13 +66,24 @@ def _describe(workload: Workload, _message: Message) -> Answer:
         inputs, targets = next(iter(workload.validation_batches()))
         checked_scores(workload, workload.reference_outputs(list(inputs.values())), targets)
     return {
-        "fingerprint": fingerprint(workload),
+        "fingerprint": _fingerprint(workload),
         "metric": workload.metric,
         "direction": workload.direction,
         "inputs": {name: [list(a.shape), str(a.dtype)] for name, a in example.items()},
         "is_trainable": is_trainable,
         "modules": [name for name, _ in _teacher(workload).named_modules()] if is_trainable else [],
     }, []
+
+
+def _fingerprint(workload: Workload) -> str:
+    """Return a hash of code, data and the trained weights, which code may load from anywhere."""
+    digest = hashlib.sha256(fingerprint(workload).encode())
+    if not isinstance(workload, OnnxWorkload):
+        for name, value in _teacher(workload).state_dict().items():
+            array = value.detach().cpu().numpy()
+            digest.update(f"{name}:{array.dtype.str}:{array.shape}:".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _data(workload: Workload, message: Message) -> Answer:

@@ -3,9 +3,9 @@
 ::
 
     start -> request -> answer -> request -> ... -> close
-                 |-> no answer in time   -> killed, CandidateRejected
-                 |-> died by a signal    -> CandidateRejected naming it
-                 |-> sent rubbish        -> killed, CandidateRejected
+                 |-> no answer in time   -> killed, CandidateAborted
+                 |-> died by a signal    -> CandidateAborted naming it
+                 |-> sent rubbish        -> killed, CandidateAborted
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Self
 
-from evaluators.failures import CandidateRejected, failure_from_json
+from evaluators.failures import CandidateAborted, failure_from_json
 from evaluators.framing import BrokenMessage, Message, encode_message, read_message
 from evaluators.service import MEMORY_LIMIT_VARIABLE, PARENT_VARIABLE
 
@@ -92,11 +92,11 @@ class ChildProcess:
             raise self._death() from None
         except BrokenMessage as error:
             self.kill()
-            raise CandidateRejected(f"the child process printed rubbish: {error}") from None
+            raise CandidateAborted(f"the child process printed rubbish: {error}") from None
         except TimeoutError:
             self.kill()
             limit_s = self._limits.stage_timeout_s
-            raise CandidateRejected(
+            raise CandidateAborted(
                 f"took longer than {limit_s:g} s. Raise limits.stage_timeout if it needs more."
             ) from None
         if "failure" in answer.body:
@@ -123,19 +123,19 @@ class ChildProcess:
             size -= len(part)
         return b"".join(parts)
 
-    def _death(self) -> CandidateRejected:
+    def _death(self) -> CandidateAborted:
         """Say how the child ended, from its exit status and its last words."""
         code = self._process.wait()
         words = self.stderr_tail()
         if any(sign in words for sign in ("bad_alloc", "MemoryError", "allocate memory")):
             mib = self._limits.memory_bytes / 2**20
-            return CandidateRejected(f"out of memory: the limit is {mib:.0f} MiB.")
+            return CandidateAborted(f"out of memory: the limit is {mib:.0f} MiB.")
         if code == -signal.SIGKILL:
-            return CandidateRejected("killed by the kernel, most likely for memory (SIGKILL).")
+            return CandidateAborted("killed by the kernel, most likely for memory (SIGKILL).")
         if code < 0:
-            return CandidateRejected(f"crashed with {signal.Signals(-code).name}.")
+            return CandidateAborted(f"crashed with {signal.Signals(-code).name}.")
         last = words.strip().splitlines()[-1] if words.strip() else "no message"
-        return CandidateRejected(f"ended with exit code {code}: {last[:300]}")
+        return CandidateAborted(f"ended with exit code {code}: {last[:300]}")
 
     def stderr_tail(self) -> str:
         """Return the end of what the child printed."""

@@ -1,9 +1,11 @@
 """What can go wrong with one candidate, as types that cross a process boundary as JSON.
 
-Four kinds matter to the study, because each ends differently:
+Five kinds matter to the study, because each ends differently:
 
-``CandidateRejected``  the same candidate would fail again: an op the engine lacks, a crash, out of
-                       memory, too slow. Told PRUNED with a positive constraint.
+``CandidateRejected``  the same candidate would fail again: an op the engine lacks, a model that a
+                       converter refuses. Told PRUNED with a positive constraint, and remembered.
+``CandidateAborted``   it was cut short: too slow, out of memory, a crash. Told PRUNED too, but not
+                       remembered: with other limits, or less else on the machine, it may end well.
 ``DeviceLost``         nothing is known about the candidate: a cut link, a vanished accelerator.
                        Retried, then FAIL.
 ``InputError``         the person's own file is wrong: the run stops with a message, exit code 2.
@@ -45,6 +47,12 @@ class CandidateRejected(EvaluationFailure):
     kind = "rejected"
 
 
+class CandidateAborted(CandidateRejected):
+    """This candidate was cut short, which load and limits have a share in."""
+
+    kind = "aborted"
+
+
 class DeviceLost(EvaluationFailure):
     """The device or the link to it went away; the candidate itself may be fine."""
 
@@ -64,7 +72,8 @@ class DiskFull(EvaluationFailure):
 
 
 _KINDS: Dict[str, Type[EvaluationFailure]] = {
-    kind.kind: kind for kind in (CandidateRejected, DeviceLost, InputError, DiskFull)
+    kind.kind: kind
+    for kind in (CandidateRejected, CandidateAborted, DeviceLost, InputError, DiskFull)
 }
 
 

@@ -13,28 +13,35 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.bench import Built
-from evaluators.builder import Builder
+from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate, Distillation
-from evaluators.devices.local import LocalDevice
+from evaluators.devices.local import WORKER as DEVICE_WORKER
+from evaluators.devices.local import LocalDevice, host_fingerprint
 from evaluators.engines import load_engine
 from evaluators.failures import CandidateRejected
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
-from evaluators.store import ArtifactStore, Entry, code_digest, tool_versions
+from evaluators.store import ArtifactStore
+from evaluators.store_entry import Entry
 from evaluators.workload_facts import WorkloadFacts
 
-_COMPRESS_TOOLS = ("torch", "torch-pruning")
-_COMPRESS_CODE = (
-    "evaluators.compress.coupled_layers",
-    "evaluators.compress.dense_targets",
-    "evaluators.compress.layer_rows",
-    "evaluators.compress.prune",
-    "evaluators.compress.reconstruct",
-    "evaluators.compress.ridge",
-)
+_COMPRESS_TOOLS = ("torch", "torch-pruning", "numpy")
+_COMPRESS_CODE = ("evaluators.compress.prune", "evaluators.compress.reconstruct")
 _DISTILL_CODE = ("evaluators.compress.distill", "evaluators.compress.teacher_outputs")
-_EXPORT_TOOLS = {"onnx": ("torch", "onnx", "onnxscript"), "tflite": ("torch", "litert-torch")}
-_QUANTIZE_TOOLS = ("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-quantizer", "ai-edge-litert")
+_EXPORT_TOOLS = {
+    "onnx": ("torch", "onnx", "onnxscript", "numpy"),
+    "tflite": ("torch", "litert-torch", "numpy"),
+}
+_QUANTIZE_TOOLS = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "ai-edge-quantizer",
+    "ai-edge-litert",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,36 +112,39 @@ class Pipeline:
             **request,
             "model": compressed.digest,
             "workload": self.workload.fingerprint,
-            "tools": tool_versions("torch"),
+            "tools": tool_versions("torch", "numpy"),
             "code": code_digest(*_DISTILL_CODE),
+            **_made_by(),
         }
 
         def build(out_dir: Path) -> dict[str, Any]:
-            folder = self._teacher_outputs(settings.epochs) if settings.alpha > 0 else None
+            # The entry is held, so that it isn't removed, until the training has read it.
+            outputs = self._teacher_outputs(settings.epochs) if settings.alpha > 0 else None
             return self.builder.run(
                 "distill",
                 **request,
                 model=str(compressed.path),
-                teacher_outputs=str(folder) if folder else None,
+                teacher_outputs=str(outputs.path) if outputs else None,
                 out_dir=str(out_dir),
             ).body
 
         return self._lookup(clock, "distill", recipe, build)
 
-    def _teacher_outputs(self, epochs: int) -> Path:
-        """Return where the teacher's outputs on so many epochs lie; all students share them."""
+    def _teacher_outputs(self, epochs: int) -> Entry:
+        """Return the teacher's outputs on so many epochs; all students share them."""
         request: dict[str, Any] = {"epochs": epochs, "seed": self.seed}
         recipe = {
             **request,
             "workload": self.workload.fingerprint,
             "tools": tool_versions("torch", "numpy"),
             "code": code_digest("evaluators.compress.teacher_outputs"),
+            **_made_by(),
         }
 
         def build(out_dir: Path) -> dict[str, Any]:
             return self.builder.run("teacher_outputs", **request, out_dir=str(out_dir)).body
 
-        return self.store.get_or_build("teacher_outputs", recipe, build).path
+        return self.store.get_or_build("teacher_outputs", recipe, build)
 
     def export(self, compressed: Entry | None, form: str, clock: StageClock) -> Entry:
         """Write the portable float model."""
@@ -158,6 +168,7 @@ class Pipeline:
             **request,
             "model": exported.digest,
             "calibration": self.workload.fingerprint,
+            "batch_size": self.batch_size,  # of the calibration set, too
             "tools": tool_versions(*_QUANTIZE_TOOLS),
             "code": code_digest("evaluators.quantize"),
         }
@@ -178,6 +189,7 @@ class Pipeline:
             "toolchain": engine.toolchain(),
             "provenance": self.provenance[candidate.engine],  # a stand-in takes another artifact
             "code": code_digest("evaluators.engines"),
+            "worker": worker_digest(DEVICE_WORKER),
             "device": self.device.fingerprint(),
         }
 
@@ -194,7 +206,7 @@ class Pipeline:
             size = {"batch_size": self.batch_size, **request}
             return self.builder.run(stage, **size, out_dir=str(out_dir)).body
 
-        return self._lookup(clock, stage, recipe, build)
+        return self._lookup(clock, stage, {**recipe, **_made_by()}, build)
 
     def _lookup(
         self,
@@ -208,3 +220,8 @@ class Pipeline:
         if entry.was_found:
             clock.found.append(stage)
         return entry
+
+
+def _made_by() -> dict[str, Any]:
+    """Return what made everything that the build worker builds, for a recipe."""
+    return {"worker": worker_digest(WORKER), "host": host_fingerprint()}

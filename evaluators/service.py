@@ -18,7 +18,13 @@ from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from evaluators.failures import CandidateRejected, DiskFull, EvaluationFailure, says_disk_full
+from evaluators.failures import (
+    CandidateAborted,
+    CandidateRejected,
+    DiskFull,
+    EvaluationFailure,
+    says_disk_full,
+)
 from evaluators.framing import Message, encode_message, read_message
 
 Answer = Tuple[Dict[str, Any], List[np.ndarray]]
@@ -27,6 +33,7 @@ Handler = Callable[[Message], Answer]
 MEMORY_LIMIT_VARIABLE = "EIS_MEMORY_LIMIT_BYTES"
 PARENT_VARIABLE = "EIS_PARENT_PID"
 _PR_SET_PDEATHSIG = 1
+_MEMORY_SIGNS = ("allocate memory", "bad_alloc", "failed to allocate", "out of memory")
 
 
 def serve(handle: Handler) -> None:
@@ -51,14 +58,14 @@ def _answer(handle: Handler, message: Message) -> Answer:
     try:
         body, arrays = handle(message)
     except EvaluationFailure as failure:
-        return {"failure": failure.to_json()}, []
+        return {"failure": _as_it_is(failure).to_json()}, []
     except MemoryError:
-        return {"failure": CandidateRejected(_out_of_memory()).to_json()}, []
+        return {"failure": CandidateAborted(_out_of_memory()).to_json()}, []
     except Exception as error:  # noqa: BLE001  the boundary: see the module docstring
         if says_disk_full(error):  # and then there is no room for a traceback either
             return {"failure": DiskFull(_disk_full(error)).to_json()}, []
         traceback.print_exc()
-        return {"failure": CandidateRejected(_one_line(error)).to_json()}, []
+        return {"failure": _failure(error).to_json()}, []
     return {"result": body}, arrays
 
 
@@ -68,13 +75,26 @@ def _disk_full(error: BaseException) -> str:
     return "a disk of this machine is full{}. Free space there.".format(where)
 
 
-def _one_line(error: BaseException) -> str:
+def _failure(error: BaseException) -> CandidateRejected:
+    """Blame a tool for what it raised, and the machine for what the system calls raised."""
     text = " ".join(str(error).split()) or "no message"
-    if "allocate memory" in text or "bad_alloc" in text:
-        return _out_of_memory()
+    if _is_about_memory(text):
+        return CandidateAborted(_out_of_memory())
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = "{}:{}".format(os.path.basename(frame.filename), frame.lineno)
-    return "{}: {} (at {})".format(type(error).__name__, text[:400], where)
+    reason = "{}: {} (at {})".format(type(error).__name__, text[:400], where)
+    return CandidateAborted(reason) if isinstance(error, OSError) else CandidateRejected(reason)
+
+
+def _as_it_is(failure: EvaluationFailure) -> EvaluationFailure:
+    """Return a failure; a tool that complains of memory hasn't refused the candidate."""
+    if failure.kind == CandidateRejected.kind and _is_about_memory(failure.reason):
+        return CandidateAborted(failure.reason, failure.stage)
+    return failure
+
+
+def _is_about_memory(text: str) -> bool:
+    return any(sign in text.lower() for sign in _MEMORY_SIGNS)
 
 
 def _out_of_memory() -> str:

@@ -127,6 +127,41 @@ def median_of(repeats: Sequence[Mapping[str, Quantity]]) -> dict[str, Quantity]:
     return {name: _median([r[name] for r in repeats if name in r]) for name in names}
 
 
+def with_more_samples(
+    before: Mapping[str, Quantity], processes: int, newer: Mapping[str, Quantity]
+) -> dict[str, Quantity]:
+    """Return the numbers of an artifact that was measured before, and now once more.
+
+    What differs between processes is the mean over all of them, with the interval from inside the
+    newest, moved there; everything else is as in the newest.
+
+    Args:
+        before: What was known.
+        processes: How many fresh processes that came from.
+        newer: The quantities of one more.
+    """
+    return {name: _mean(before.get(name), processes, new) for name, new in newer.items()}
+
+
+def _mean(before: Quantity | None, processes: int, new: Quantity) -> Quantity:
+    unit, old = new.unit, None if before is None else before.value
+    if before is None or old is None or new.value is None or unit == "1":
+        return new
+    value = (processes * old + new.value) / (processes + 1)
+    low, high = (None if end is None else end + value - new.value for end in (new.low, new.high))
+    method = f"{new.method}, mean of {processes + 1}"
+    highest = [most for most in (before.at_most, new.at_most) if most is not None]
+    return replace(
+        new,
+        value=value,
+        method=method,
+        low=low,
+        high=high,
+        n=before.n + new.n,
+        at_most=max(highest, default=None),
+    )
+
+
 def _median(found: Sequence[Quantity]) -> Quantity:
     known = sorted((q for q in found if q.value is not None), key=lambda q: q.value or 0.0)
     if not known:

@@ -4,60 +4,61 @@
 
     <root>/
         <stage>/<first two digits>/<key>/     one entry, complete or not there
-            entry.json                        recipe, facts, SHA-256 and size of every file
-            ...                               the files
-        partial/<pid>-<random>/               being built; swept when its process is gone
+        partial/<pid>-<random>/               being built or removed; swept when its process is gone
+        pins/  limit                          see `evaluators.store_eviction`
+        store.lock                            held while entries are removed or replaced
 
 The key is the SHA-256 of the recipe, which names the stage, everything it was given and the version
-of every tool. Writing ends in one rename; reading checks every hash; a damaged entry is rebuilt.
+of every tool. Writing ends in one rename; reading checks every byte (`evaluators.store_entry`); a
+damaged entry is rebuilt. What was used longest ago goes when the store grows over its limit.
+
+A tool's refusal is kept like a file, because the same recipe would be refused again. What was
+cut short isn't, nor is anything about a device, a disk or a file that a person may mend.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from importlib import metadata, util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock
 
-from evaluators.failures import DiskFull, EvaluationFailure, says_disk_full
+from evaluators.failures import (
+    CandidateAborted,
+    CandidateRejected,
+    DiskFull,
+    EvaluationFailure,
+    says_disk_full,
+)
+from evaluators.store_entry import Entry, digest_of, key_of, read_content, read_entry, write_entry
+from evaluators.store_eviction import (
+    PARTIAL,
+    PINS,
+    StoredEntry,
+    evict,
+    limit_bytes,
+    remove,
+    stored_entries,
+    write_limit,
+    write_pin,
+)
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 ROOT_VARIABLE = "EDGE_INFERENCE_SEARCH_CACHE"
+FORGET_COMMAND = "python -m search store --forget"
 _PROBE_BYTES = 65_536
+# Walking the store is what costs, so it waits for a 32nd of the limit, which is kept free for that.
+_SLACK_SHARE = 32
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One finished stage.
-
-    Attributes:
-        key: SHA-256 of the recipe.
-        path: The folder with the files.
-        digest: SHA-256 over names and contents of the files: what the next stage's recipe names.
-        facts: What the stage reported, plain data.
-        files: File name -> SHA-256.
-        seconds: How long it took to build.
-        was_found: True where nothing had to be built.
-    """
-
-    key: str
-    path: Path
-    digest: str
-    facts: dict[str, Any]
-    files: dict[str, str]
-    seconds: float
-    was_found: bool
+Build = Callable[[Path], dict[str, Any]]
 
 
 def default_root() -> Path:
@@ -75,50 +76,142 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         with self._blaming_the_disk(root):
-            (root / "partial").mkdir(parents=True, exist_ok=True)
+            for name in (PARTIAL, PINS):
+                (root / name).mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(root / "store.lock")
+        self._unwatched_bytes: float = float("inf")
         self._sweep()
 
-    def get_or_build(
-        self, stage: str, recipe: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]
-    ) -> Entry:
+    def get_or_build(self, stage: str, recipe: Mapping[str, Any], build: Build) -> Entry:
         """Return the entry of a recipe, building it where it isn't there or is damaged.
+
+        As long as the entry lives, its files can't be evicted.
 
         Args:
             stage: Name of the stage, part of the key.
             recipe: Everything that decides the files, as plain data.
-            build: Fills an empty folder and returns facts. What it raises is passed on, and
-                nothing is kept.
+            build: Fills an empty folder and returns facts. What it raises is passed on; only a
+                refusal is kept, and raised again at the next call.
 
         Raises:
+            CandidateRejected: Also where the same recipe was refused before.
             DiskFull: If building failed and the store's disk is full, whatever the failure says.
         """
         full = {"stage": stage, "layout": LAYOUT_VERSION, **recipe}
-        key = hashlib.sha256(json.dumps(full, sort_keys=True).encode()).hexdigest()
+        key = key_of(full)
         place = self.root / stage / key[:2] / key
-        found = read_entry(place)
-        return found if found is not None else self._build(place, key, full, build)
+        entry = read_entry(place) or self._build(place, full, build)
+        if entry.refusal is not None:
+            raise CandidateRejected(
+                f"{entry.refusal} (Remembered from an earlier try; to try again: {FORGET_COMMAND})",
+                stage,
+            )
+        return entry
 
-    def _build(
-        self,
-        place: Path,
-        key: str,
-        recipe: dict[str, Any],
-        build: Callable[[Path], dict[str, Any]],
+    def pin(self, owner: Path, keys: Collection[str]) -> None:
+        """Keep entries from eviction for as long as a folder is there; replaces its older pins.
+
+        Raises:
+            DiskFull: If there is no room even for that.
+        """
+        with self._blaming_the_disk(self.root), self._lock:
+            write_pin(self.root, owner, keys)
+
+    def set_limit(self, size_bytes: int) -> None:
+        """Set the size that the store may have, for every process that uses it.
+
+        Raises:
+            DiskFull: If there is no room even for that.
+        """
+        with self._blaming_the_disk(self.root), self._lock:
+            write_limit(self.root, size_bytes)
+
+    def prune(self, size_bytes: int) -> list[StoredEntry]:
+        """Remove what was used longest ago until the rest fits, and return what is gone.
+
+        What is pinned or in use stays.
+
+        Raises:
+            DiskFull: If not even a folder can be made.
+        """
+        with self._blaming_the_disk(self.root), self._lock:
+            return evict(self.root, size_bytes)
+
+    def forget_refusals(self) -> list[StoredEntry]:
+        """Remove what is remembered of tools that refused, and return it.
+
+        Raises:
+            DiskFull: If not even a folder can be made.
+        """
+        with self._blaming_the_disk(self.root), self._lock:
+            refusals = [e for e in stored_entries(self.root) if refusal_of(e) is not None]
+            return remove(self.root, refusals, float("inf"))
+
+    def _build(self, place: Path, recipe: dict[str, Any], build: Build) -> Entry:
+        try:
+            return self._fill(place, recipe, build, None)
+        except CandidateAborted:
+            raise
+        except CandidateRejected as refusal:  # and the disk isn't full, or it would say so
+            self._fill(place, recipe, lambda _: {}, refusal.reason)
+            raise
+
+    def _fill(
+        self, place: Path, recipe: dict[str, Any], build: Build, refusal: str | None
     ) -> Entry:
         start = time.monotonic()
         with self._partial_folder() as partial:
             facts = build(partial)
             seconds = time.monotonic() - start
-            files = {path.name: _file_sha256(path) for path in sorted(partial.iterdir())}
-            document = {"recipe": recipe, "facts": facts, "files": files, "seconds": seconds}
-            (partial / "entry.json").write_text(json.dumps(document))
-            _put_in_place(partial, place)
-        return Entry(key, place, _digest(files), facts, files, seconds, was_found=False)
+            content, hold = write_entry(partial, recipe, facts, seconds, refusal)
+            size_bytes = sum(path.stat().st_size for path in partial.iterdir())
+            winner = self._put_in_place(partial, place)
+        self._keep_the_limit(size_bytes)
+        if winner is not None:
+            return replace(winner, was_found=False)
+        files = content["files"]
+        return Entry(
+            place.name, place, digest_of(files), facts, files, seconds, False, refusal, hold
+        )
+
+    def _put_in_place(self, partial: Path, place: Path) -> Entry | None:
+        """Make a complete entry visible; another process's of the same recipe, if it was first."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.rename(place)
+        except OSError:
+            with self._lock:
+                return read_entry(place) or self._replace(place, partial)
+        return None
+
+    def _replace(self, place: Path, partial: Path) -> Entry | None:
+        """Put an entry where a damaged one is, unless another process is first even then."""
+        trash = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root / PARTIAL))
+        if os.path.lexists(place):
+            place.rename(trash / place.name)
+        try:
+            partial.rename(place)
+        except OSError:
+            winner = read_entry(place)
+            if winner is None:
+                raise
+            return winner
+        finally:
+            shutil.rmtree(trash, ignore_errors=True)
+        return None
+
+    def _keep_the_limit(self, written_bytes: int) -> None:
+        """Evict what is over the limit, looking only where much was written since the last look."""
+        self._unwatched_bytes += written_bytes
+        limit = limit_bytes(self.root)
+        if self._unwatched_bytes > limit / _SLACK_SHARE:
+            self.prune(limit - limit // _SLACK_SHARE)
+            self._unwatched_bytes = 0.0
 
     @contextmanager
     def _partial_folder(self) -> Iterator[Path]:
         with self._blaming_the_disk(self.root):
-            partial = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root / "partial"))
+            partial = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root / PARTIAL))
         try:
             with self._blaming_the_disk(partial):
                 yield partial
@@ -144,63 +237,18 @@ class ArtifactStore:
 
     def _sweep(self) -> None:
         """Remove what a killed process left half built."""
-        for partial in (self.root / "partial").iterdir():
+        for partial in (self.root / PARTIAL).iterdir():
             pid = partial.name.partition("-")[0]
             if not (pid.isdigit() and psutil.pid_exists(int(pid))):
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def read_entry(place: Path) -> Entry | None:
-    """Return the entry in a folder, or None where there is none or one of its hashes is wrong."""
+def refusal_of(entry: StoredEntry) -> str | None:
+    """Return why a tool refused, where that is what an entry remembers."""
     try:
-        document = json.loads((place / "entry.json").read_text())
-        files = dict(document["files"])
-        intact = all(_file_sha256(place / name) == sha for name, sha in files.items())
-        facts, seconds = document["facts"], document["seconds"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_content(entry.place).get("refusal")
+    except (OSError, ValueError):
         return None
-    if not intact:
-        return None
-    return Entry(place.name, place, _digest(files), facts, files, seconds, was_found=True)
-
-
-def tool_versions(*distributions: str) -> dict[str, str]:
-    """Return the installed version of each distribution, for a recipe."""
-    return {name: _version(name) for name in distributions}
-
-
-@cache
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "absent"
-
-
-@cache
-def code_digest(*modules: str) -> str:
-    """Return the SHA-256 of the source of our own modules: they are tools with versions too."""
-    total = hashlib.sha256()
-    for name in modules:
-        spec = util.find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        origin = Path(spec.origin)
-        sources = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-        for source in sources:
-            total.update(source.read_bytes())
-    return total.hexdigest()
-
-
-def _put_in_place(partial: Path, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists() and read_entry(place) is None:  # damaged
-        shutil.rmtree(place)
-    try:
-        partial.rename(place)
-    except OSError:
-        if not place.exists():  # otherwise another process was first, with the same recipe
-            raise
 
 
 def _is_full(folder: Path) -> bool:
@@ -212,12 +260,3 @@ def _is_full(folder: Path) -> bool:
     except OSError as error:
         return says_disk_full(error)
     return False
-
-
-def _digest(files: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,7 +16,12 @@ def trial_row(run: Run, trial: NumberedRecord) -> Row:
     """Return everything that is known of a trial."""
     record, failure = trial.record, trial.record.failure
     return (
-        {"trial": trial.number, "state": trial.state},
+        {
+            "trial": trial.number,
+            "state": trial.state,
+            "arm": record.origin.get("arm", "first"),
+            "parent": record.origin.get("parent"),
+        },
         record.params,
         quantity_columns(run, record, record.quantities),
         {f"engine_metrics.{name}": value for name, value in record.engine_metrics.items()},

@@ -41,16 +41,17 @@ _ANY_WIDTH = 10_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def front_table(run: Run, *, show_all: bool) -> Group:
+def front_table(run: Run, *, show_all: bool, most: int | None = None) -> Group:
     """Return the front as a person reads it, with notices above it and a legend below.
 
     Args:
         run: As it stands; neither a baseline nor a trial is needed.
         show_all: Add every other finished trial with why it isn't on the front.
+        most: How many members have a row, the best in the first objective; None for all.
     """
     front = pareto_front(run)
     rows = {_BASELINE: run.baseline} if run.baseline else {}
-    rows |= {str(trial.number): trial.record for trial in front}
+    rows |= {str(trial.number): trial.record for trial in front[:most]}
     axes = shown_axes(run, rows.values())
     cells = [[cell(run, record, o) for o in axes] for record in rows.values()]
     flat = [c for row in cells for c in row]
@@ -60,7 +61,7 @@ def front_table(run: Run, *, show_all: bool) -> Group:
     if rows:
         needed = len(run.facts.objectives)
         table = _FrontRows(axes, needed, list(rows), list(rows.values()), cells)
-        parts += ["", table, ""]
+        parts += ["", table, *_left_out(len(front), most), ""]
     parts += [Text(printable(text)) for text in notes]
     if show_all and len(run.trials) > len(front):
         parts += ["", _others_table(run)]
@@ -145,6 +146,11 @@ def _headline(run: Run, front: Sequence[NumberedRecord]) -> Text:
     where = f"{facts.device}, on {facts.machine}"
     counts = f"{len(front)} on the front of {len(run.trials)} finished trials"
     return Text(printable(f"{facts.name}: {counts}; {where}"), style="bold")
+
+
+def _left_out(count: int, most: int | None) -> list[RenderableType]:
+    """Say how many members have no row."""
+    return [] if most is None or count <= most else [f"and {count - most} more on the front"]
 
 
 def _notice(text: str) -> Text:

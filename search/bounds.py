@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from evaluators.measurement import Quantity
-from search.records import Bounds, RunFacts, TrialRecord
+from search.records import GATED, Bounds, RunFacts, TrialRecord
 from spaces.constraints import Constraint
 from spaces.objectives import OBJECTIVES, Objective
 
@@ -68,11 +68,15 @@ def violations_of(
 
 
 def judged(record: TrialRecord, facts: RunFacts) -> TrialRecord:
-    """Return a record with what it breaks of a run's bounds; one without numbers as it is."""
-    if record.failure is not None:
+    """Return a record with what it breaks of a run's bounds; one that failed as it is.
+
+    Where a gate ended it, what was measured until then is judged.
+    """
+    if record.failure is not None and record.failure.kind != GATED:
         return record
     known = {**OBJECTIVES, **{o.name: o for o in (*facts.objectives, facts.metric)}}
-    constrained = [known[name] for name in facts.bounds]
+    bounded = [known[name] for name in facts.bounds]
+    constrained = [o for o in bounded if record.failure is None or o.si_name in record.quantities]
     over = violations_of(record.quantities, constrained, facts.bounds)
     return replace(record, violations=over)
 

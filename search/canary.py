@@ -134,9 +134,9 @@ class Canary:
 
     def _repeat(self, trial: NumberedRecord) -> None:
         state, before = self.state, trial.record
-        candidate = state.candidates_of([trial])[trial.number]
+        candidate = state.candidates[trial.number]
         record = state.evaluator.evaluate(candidate, f"trial {trial.number}, again")
         if record.failure is not None or record.artifact_sha256 != before.artifact_sha256:
             return
-        again = replace(state.judged(record), **before.costs())
+        again = replace(state.judged(record), **before.of_the_trial())
         study_attributes.keep_repeated(state.study, trial.number, again, len(state.trials))

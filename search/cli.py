@@ -166,6 +166,25 @@ def devices() -> None:
 
 
 @app.command()
+def store(
+    limit: Annotated[
+        str | None, typer.Option(metavar="20GiB", help="Set the size it may have from now on.")
+    ] = None,
+    prune: Annotated[
+        str | None,
+        typer.Option(metavar="2GiB", help="Remove what was used longest ago, down to this size."),
+    ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget what tools have refused to build.")
+    ] = False,
+) -> None:
+    """Show what was built and kept, and make it smaller; what a run's front needs stays."""
+    from search.store_command import manage_store
+
+    manage_store(limit, prune, forget=forget)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of space files, for editors."""
     from spaces.json_schema import space_json_schema

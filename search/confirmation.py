@@ -32,7 +32,7 @@ def points_to_confirm(run: Run, most: int = MOST_POINTS) -> list[NumberedRecord]
 
 def _widest(members: list[NumberedRecord], run: Run, most: int) -> list[NumberedRecord]:
     kept = list(members)
-    costs = np.array([log_costs(trial.record, run) for trial in members])
+    costs = log_costs([trial.record for trial in members], run)
     low, span = costs.min(axis=0), np.ptp(costs, axis=0)
     scaled = (costs - low) / np.where(span > 0, span, 1.0)
     while len(kept) > most:
@@ -49,9 +49,10 @@ def _near_rivals(members: Sequence[NumberedRecord], run: Run) -> list[NumberedRe
         return []
     numbers = {trial.number for trial in members}
     rivals = [t for t in run.trials if t.record.is_feasible and t.number not in numbers]
-    costs = np.array([log_costs(trial.record, run) for trial in members])
+    costs = log_costs([trial.record for trial in members], run)
     units = np.array([np.log1p(o.resolution) or _METRIC_STEP for o in run.facts.objectives])
-    gaps = {t.number: _gap(log_costs(t.record, run), costs, units) for t in rivals}
+    own = log_costs([trial.record for trial in rivals], run)
+    gaps = {t.number: _gap(cost, costs, units) for t, cost in zip(rivals, own, strict=True)}
     near = [trial for trial in rivals if gaps[trial.number] <= NEAR_IN_RESOLUTIONS]
     return sorted(near, key=lambda trial: gaps[trial.number])
 

@@ -110,7 +110,8 @@ class Confirmer:
     def _wanted(self, points: Sequence[NumberedRecord]) -> _Wanted:
         state = self.state
         same = self._same_as_baseline(points)
-        candidates = {str(n): c for n, c in state.candidates_of(points).items() if str(n) != same}
+        named = {str(point.number): state.candidates[point.number] for point in points}
+        candidates = {label: each for label, each in named.items() if label != same}
         before = {str(point.number): point.record for point in points}
         baseline = state.usable_baseline
         if baseline is not None and BASELINE not in self.records:
@@ -121,9 +122,9 @@ class Confirmer:
         """Return the label of the point that is the baseline itself, which is measured once."""
         if self.state.usable_baseline is None:
             return None
-        candidates = self.state.candidates_of(points)
-        found = (str(n) for n, c in candidates.items() if c == self.state.plan.baseline)
-        return next(found, None)
+        baseline, candidates = self.state.plan.baseline, self.state.candidates
+        numbers = (point.number for point in points)
+        return next((str(n) for n in numbers if candidates[n] == baseline), None)
 
     def _run_rounds(self, wanted: _Wanted, rounds: int) -> bool:
         order = random.Random(self.state.seed)  # noqa: S311  an order, not a secret
@@ -158,7 +159,9 @@ class Confirmer:
         before, found = wanted.before[label], wanted.repeats[label]
         record = self.state.evaluator.record_of(wanted.built[label], found)
         searched = {name: quantity.value for name, quantity in before.quantities.items()}
-        return replace(record, confirmation=Confirmation(len(found), searched), **before.costs())
+        return replace(
+            record, confirmation=Confirmation(len(found), searched), **before.of_the_trial()
+        )
 
     def _keep(self) -> None:
         """Keep what was confirmed; bounds relative to the baseline follow its confirmed numbers."""

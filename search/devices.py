@@ -10,7 +10,7 @@ from evaluators.benchmark.environment import read_environment
 from evaluators.engines import engine_names, load_engine
 from evaluators.meters import load_meter, meter_names
 from evaluators.meters.meter import Meter
-from evaluators.store import tool_versions
+from evaluators.recipe import tool_versions
 from search.target import NOT_YET
 
 

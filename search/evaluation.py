@@ -8,22 +8,21 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from evaluators.bench import VALIDATION, Bench, Built, Measured
-from evaluators.builder import WORKER, Builder, WorkloadSource
 from evaluators.candidate import Candidate
 from evaluators.failures import CandidateRejected, DeviceLost, DiskFull, EvaluationFailure
 from evaluators.pipeline import Pipeline
-from evaluators.spread import ProcessSpread, learn, median_of, with_prediction
+from evaluators.spread import (
+    ProcessSpread,
+    learn,
+    median_of,
+    with_more_samples,
+    with_prediction,
+)
 from evaluators.stage_clock import StageClock
-from evaluators.store import ArtifactStore, default_root
-from evaluators.workload_facts import WorkloadFacts
 from search.errors import UsageError
-from search.events import Observer, StageStarted, Waiting
-from search.plan import Plan
-from search.records import Failure, TrialRecord
-from search.target import child_limits
-from spaces.field_types import OnnxFiles
+from search.events import Observer, StageStarted
+from search.records import GATED, Failure, TrialRecord
 from spaces.objectives import Objective
-from spaces.schema import Space
 
 DEVICE_RETRIES = 2
 BASELINE_PROCESSES = 3
@@ -31,60 +30,8 @@ BASELINE_PROCESSES = 3
 
 _T = TypeVar("_T")
 
-
-def make_builder(space: Space, observe: Observer, worker: str = WORKER) -> Builder:
-    """Return the handle on the child that will own the space's workload."""
-    named = space.workload
-    reference = named.model_dump() if isinstance(named, OnnxFiles) else named
-    source = WorkloadSource(reference, space.folder.resolve(), default_root() / "teachers")
-    builder = Builder(source, child_limits(space), worker)
-    builder.on_wait = lambda: observe(Waiting())
-    return builder
-
-
-def describe_workload(builder: Builder, observe: Observer) -> WorkloadFacts:
-    """Import the workload in its child and train its model if it isn't cached yet.
-
-    Raises:
-        UsageError: If anything is wrong with it.
-    """
-    observe(StageStarted("workload", "load, and train once", is_timed=False))
-    try:
-        body = builder.run("describe").body
-    except EvaluationFailure as failure:
-        raise UsageError(f"workload: {failure.reason}") from failure
-    return WorkloadFacts(**{**body, "modules": tuple(body["modules"])})
-
-
-def make_evaluator(plan: Plan, builder: Builder, seed: int, observe: Observer) -> Evaluator:
-    """Return what turns candidates of a plan into records.
-
-    Raises:
-        UsageError: If the store's disk is full.
-    """
-    with _clear_failures():
-        store = ArtifactStore(default_root() / "store")
-    target = plan.target
-    pipeline = Pipeline(
-        plan.workload,
-        builder,
-        target.device,
-        store,
-        plan.space.batch_size,
-        seed,
-        target.provenance,
-    )
-    bench = Bench(
-        plan.workload,
-        builder,
-        target.device,
-        store,
-        target.power,
-        plan.space.batch_size,
-        target.provenance,
-        plan.timing,
-    )
-    return Evaluator(pipeline, bench, plan.objectives, observe)
+Refuse = Callable[[TrialRecord], str | None]
+"""Say why a model isn't worth training, from what was measured before, or None."""
 
 
 @dataclass(slots=True)
@@ -108,20 +55,56 @@ class Evaluator:
         Raises:
             UsageError: If the workload can't be scored, or the store's disk is full.
         """
-        with _clear_failures():
+        with clear_failures():
             return float(self.bench.reference(VALIDATION)[0].mean())
 
-    def evaluate(self, candidate: Candidate, label: str) -> TrialRecord:
+    def evaluate(
+        self,
+        candidate: Candidate,
+        label: str,
+        refuse: Refuse | None = None,
+        before: TrialRecord | None = None,
+    ) -> TrialRecord:
         """Build and measure once; a device that goes away is tried again, then given up.
+
+        Args:
+            candidate: What.
+            label: Of the trial, for whoever watches.
+            refuse: Asked about the model as it is before fine-tuning, built and timed; a reason
+                ends the trial there. None trains without asking.
+            before: Where the same candidate was measured already, what was found: this time adds
+                samples to it.
 
         Raises:
             UsageError: If a disk is full, which no other candidate would escape.
         """
-        return self._recorded(candidate, label, self._measure_once)
+
+        def measure(clock: StageClock) -> TrialRecord:
+            if refuse is not None:
+                probed = self._probe(candidate, clock)
+                reason = refuse(probed)
+                if reason is not None:
+                    return replace(probed, failure=Failure(GATED, reason, "benchmark"))
+            built = self.pipeline.build(candidate, clock)
+            measured = self.bench.measure(built, clock)
+            record = self.record_of(built, [measured])
+            if before is None or before.artifact_sha256 != record.artifact_sha256:
+                return record
+            return self._with_samples_of(before, record, measured)
+
+        return self._recorded(candidate, label, measure)
 
     def evaluate_baseline(self, candidate: Candidate) -> TrialRecord:
         """Build and measure in several fresh processes, and learn how they differ."""
-        return self._recorded(candidate, "baseline", self._measure_baseline)
+
+        def measure(clock: StageClock) -> TrialRecord:
+            built = self.pipeline.build(candidate, clock)
+            first = self.bench.measure(built, clock)
+            more = [self.bench.measure(built, clock, ()) for _ in range(BASELINE_PROCESSES - 1)]
+            self.learn([first, *more])
+            return self.record_of(built, [first, *more])
+
+        return self._recorded(candidate, "baseline", measure)
 
     def build_again(self, candidate: Candidate, before: TrialRecord | None, label: str) -> Built:
         """Return what was shipped of a candidate, from the store or built once more.
@@ -152,9 +135,12 @@ class Evaluator:
 
         What it cost is for the caller to add.
         """
+        return _complete(self._numbers_of(built, repeats), self.objectives)
+
+    def _numbers_of(self, built: Built, repeats: Sequence[Measured]) -> TrialRecord:
         numbers = median_of([measured.quantities for measured in repeats])
         flags = dict.fromkeys(flag for measured in repeats for flag in measured.flags)
-        record = TrialRecord(
+        return TrialRecord(
             dict(built.candidate.params()),
             quantities=with_prediction(numbers, self.spreads, len(repeats)),
             artifact=str(built.artifact),
@@ -164,35 +150,38 @@ class Evaluator:
             flags=list(flags),
             facts={**built.facts, "processes": [measured.facts for measured in repeats]},
         )
-        return _complete(record, self.objectives)
+
+    def _with_samples_of(
+        self, before: TrialRecord, record: TrialRecord, measured: Measured
+    ) -> TrialRecord:
+        processes = before.facts["processes"]
+        numbers = with_more_samples(before.quantities, len(processes), measured.quantities)
+        return replace(
+            record,
+            quantities=with_prediction(numbers, self.spreads, len(processes) + 1),
+            flags=list(dict.fromkeys([*before.flags, *record.flags])),
+            facts={**record.facts, "processes": [*processes, measured.facts]},
+        )
+
+    def _probe(self, candidate: Candidate, clock: StageClock) -> TrialRecord:
+        """Time the model as it is before fine-tuning; the record has no metric."""
+        built = self.pipeline.build(replace(candidate, distillation=None), clock)
+        record = self._numbers_of(built, [self.bench.probe(built, clock)])
+        return replace(record, params=dict(candidate.params()), artifact=None, artifact_sha256=None)
 
     def _recorded(
-        self,
-        candidate: Candidate,
-        label: str,
-        measure: Callable[[Built, StageClock], list[Measured]],
+        self, candidate: Candidate, label: str, measure: Callable[[StageClock], TrialRecord]
     ) -> TrialRecord:
         clock = self._clock(label)
 
         def work() -> TrialRecord:
-            built = self.pipeline.build(candidate, clock)
-            record = self.record_of(built, measure(built, clock))
+            record = measure(clock)
             return replace(record, stage_seconds=clock.seconds, found_stages=clock.found)
 
         try:
             return _retried(work)
         except EvaluationFailure as failure:
             return _failed(candidate, failure, clock)
-
-    def _measure_once(self, built: Built, clock: StageClock) -> list[Measured]:
-        return [self.bench.measure(built, clock)]
-
-    def _measure_baseline(self, built: Built, clock: StageClock) -> list[Measured]:
-        first = self.bench.measure(built, clock)
-        more = [self.bench.measure(built, clock, ()) for _ in range(BASELINE_PROCESSES - 1)]
-        repeats = [first, *more]
-        self.learn(repeats)
-        return repeats
 
     def learn(self, repeats: Sequence[Measured]) -> None:
         """Learn from an artifact's repeats; what was disturbed says nothing of quiet ones."""
@@ -224,7 +213,7 @@ def _retried(work: Callable[[], _T]) -> _T:
 
 
 @contextmanager
-def _clear_failures() -> Iterator[None]:
+def clear_failures() -> Iterator[None]:
     """Turn a failure before the first candidate into a message."""
     try:
         yield

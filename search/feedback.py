@@ -3,6 +3,7 @@
 ============================================  =========================================
 measured                                      COMPLETE, true values
 measured, breaks a bound                      COMPLETE, true values, positive constraint
+gated before it was trained                   PRUNED, positive constraint if a bound broke
 crashed, hung, out of memory, refused         PRUNED, ``unbuildable`` = 10
 device lost, link cut, the run killed         FAIL, which samplers ignore
 ============================================  =========================================
@@ -35,7 +36,7 @@ def tell(
     """Keep the record, then tell the trial's end: killed in between, `finish` completes it."""
     for name, overshoot in record.violations.items():
         trial.set_constraint(name, overshoot)
-    unbuildable = record.failure is not None and not record.failure.is_transient
+    unbuildable = record.failure is not None and record.failure.is_unbuildable
     trial.set_constraint(UNBUILDABLE, UNBUILDABLE_OVERSHOOT if unbuildable else 0.0)
     trial.set_user_attr(RECORD, record.to_json())
     finish(study, trial.number, record, objectives)

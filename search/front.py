@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import moocore
@@ -15,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.records import NumberedRecord, Run, TrialRecord
-from spaces.objectives import Objective
 
 ACCURACY_DROP_AT_REFERENCE = 0.10
 _SMALLEST = 1e-6
@@ -29,19 +29,13 @@ def pareto_front(run: Run) -> list[NumberedRecord]:
     trials that are equal after rounding, the best in the first objective's true value stays; `ties`
     names the others. Once a run is confirmed, only what was confirmed can be a member.
     """
-    trials, costs = _rounded(run)
-    if not trials:
-        return []
-    first_of_its_kind = np.zeros(len(trials), dtype=bool)
-    first_of_its_kind[np.unique(costs, axis=0, return_index=True)[1]] = True
-    keep = moocore.is_nondominated(costs, keep_weakly=True) & first_of_its_kind
-    return [trial for trial, kept in zip(trials, keep, strict=True) if kept]
+    return _nondominated(*_rounded(run))
 
 
 def ties(run: Run) -> dict[int, tuple[int, ...]]:
     """Return, for each member of the front, the trials that equal it after rounding."""
     trials, costs = _rounded(run)
-    members = {trial.number for trial in pareto_front(run)}
+    members = {trial.number for trial in _nondominated(trials, costs)}
     alike: dict[bytes, list[int]] = {}
     for trial, cost in zip(trials, costs, strict=True):
         alike.setdefault(cost.tobytes(), []).append(trial.number)
@@ -61,10 +55,12 @@ def unconfirmed_members(run: Run) -> list[NumberedRecord]:
         return []
     _, confirmed = _rounded(run)
     others = [trial for trial in run.trials if not trial.record.is_confirmed]
+    members = pareto_front(replace(run, trials=others))
+    costs = _to_resolution(run.costs_of([member.record for member in members]), run)
     return [
-        trial
-        for trial in pareto_front(replace(run, trials=others))
-        if not any((member <= _rounded_costs(trial.record, run)).all() for member in confirmed)
+        member
+        for member, cost in zip(members, costs, strict=True)
+        if not (confirmed <= cost).all(axis=1).any()
     ]
 
 
@@ -81,55 +77,51 @@ def hypervolume(run: Run) -> float | None:
     reference = np.array(
         [ACCURACY_DROP_AT_REFERENCE if o == run.facts.metric else 0.0 for o in axes]
     )
-    before = log_costs(run.baseline, run)
-    points = [log_costs(trial.record, run) - before for trial in _eligible(run)]
-    inside = [point for point in points if all(point < reference)]
-    return float(moocore.hypervolume(np.array(inside), ref=reference)) if inside else 0.0
+    points = _logarithms(run.eligible_costs, run) - log_costs([run.baseline], run)
+    inside = points[(points < reference).all(axis=1)]
+    return float(moocore.hypervolume(inside, ref=reference)) if len(inside) else 0.0
 
 
-def log_costs(record: TrialRecord, run: Run) -> NDArray[np.float64]:
-    """Return what is to be small, of shape (n_objectives,): logarithms, the metric as it is."""
-    return np.array(
-        [_log_cost(_cost(record, o), is_metric=o == run.facts.metric) for o in run.facts.objectives]
-    )
+def log_costs(records: Sequence[TrialRecord], run: Run) -> NDArray[np.float64]:
+    """Return what is to be small, of shape (n_records, n_objectives): logarithms, the metric as is.
+
+    Args:
+        records: With a value for each of the run's objectives.
+        run: Whose objectives.
+    """
+    return _logarithms(run.costs_of(records), run)
+
+
+def _logarithms(costs: NDArray[np.float64], run: Run) -> NDArray[np.float64]:
+    is_metric = np.array([objective == run.facts.metric for objective in run.facts.objectives])
+    logs = np.copysign(1.0, costs) * np.log(np.maximum(np.abs(costs), _SMALLEST))
+    return np.where(is_metric, costs, logs)
+
+
+def _nondominated(
+    trials: Sequence[NumberedRecord], costs: NDArray[np.float64]
+) -> list[NumberedRecord]:
+    """Return the trials that no other dominates; of equal ones, the first."""
+    if not trials:
+        return []
+    keep = moocore.is_nondominated(costs)
+    return [trial for trial, kept in zip(trials, keep, strict=True) if kept]
 
 
 def _rounded(run: Run) -> tuple[list[NumberedRecord], NDArray[np.float64]]:
     """Return what may be a member, best in the first objective first, with its rounded costs."""
-    objectives = run.facts.objectives
-    trials = sorted(_eligible(run), key=lambda trial: _cost(trial.record, objectives[0]))
-    return trials, np.array([_rounded_costs(trial.record, run) for trial in trials])
+    costs = run.eligible_costs
+    order = np.argsort(costs[:, 0], kind="stable")
+    return [run.eligible[place] for place in order], _to_resolution(costs[order], run)
 
 
-def _rounded_costs(record: TrialRecord, run: Run) -> NDArray[np.float64]:
-    return np.array([_rounded_cost(record, objective) for objective in run.facts.objectives])
-
-
-def _eligible(run: Run) -> list[NumberedRecord]:
-    """Return the feasible trials; once a run is confirmed, those of them that were confirmed."""
-    is_confirmed = run.is_confirmed
-    return [
-        trial
-        for trial in run.trials
-        if trial.record.is_feasible and (trial.record.is_confirmed or not is_confirmed)
-    ]
-
-
-def _cost(record: TrialRecord, objective: Objective) -> float:
-    value = record.shown(objective)
-    assert value is not None
-    return value if objective.direction == "minimize" else -value
-
-
-def _rounded_cost(record: TrialRecord, objective: Objective) -> float:
-    cost = _cost(record, objective)
-    if not objective.resolution or cost == 0:
-        return cost
-    step = math.log1p(objective.resolution)
-    return math.copysign(math.exp(round(math.log(abs(cost)) / step) * step), cost)
-
-
-def _log_cost(cost: float, *, is_metric: bool) -> float:
-    if is_metric:
-        return cost
-    return math.copysign(1.0, cost) * math.log(max(abs(cost), _SMALLEST))
+def _to_resolution(costs: NDArray[np.float64], run: Run) -> NDArray[np.float64]:
+    """Return costs rounded to each objective's resolution, on a logarithmic scale."""
+    rounded = costs.copy()
+    for column, objective in zip(rounded.T, run.facts.objectives, strict=True):
+        if objective.resolution:
+            step = math.log1p(objective.resolution)
+            sizes = np.where(column == 0, 1.0, np.abs(column))
+            nearest = np.exp(np.rint(np.log(sizes) / step) * step)
+            column[:] = np.where(column == 0, 0.0, np.copysign(nearest, column))
+    return rounded

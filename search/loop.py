@@ -2,7 +2,7 @@
 
 ::
 
-    baseline -> first trials -> Optuna's trials, the canary between them -> confirmation -> front
+    baseline -> first trials -> chosen trials, the canary between them -> confirmation -> front
        ^                                  |
        '-- killed: the same command finishes what was told, repeats what wasn't
 """
@@ -10,20 +10,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import optuna
 from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
 
 from evaluators.candidate import Candidate
 from evaluators.failures import InputError
-from search import feedback
+from search import feedback, study_attributes
 from search.budget import Budget
 from search.canary import Canary
 from search.confirmer import Confirmer
 from search.errors import UsageError
 from search.events import BaselineMeasured, Notice, TrialFinished, TrialStarted
 from search.front import pareto_front
+from search.policy.history import origin_of
+from search.policy.policy import Policy
 from search.records import NumberedRecord, Run, TrialRecord
 from search.recovery import settle_interrupted
 from search.samplers import make_sampler
@@ -45,7 +50,11 @@ class SearchLoop:
     state: StudyState
     budget: Budget
     sampler_of: Callable[[int, int], BaseSampler] = make_sampler
+    policy: Policy = field(init=False)
     marked_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.policy = Policy(self.state.plan.parameters, self.state.seed)
 
     def run(self) -> Run:
         """Go on until the budget is spent, then confirm the front."""
@@ -96,19 +105,33 @@ class SearchLoop:
     def _run_trial(self, reserve_s: float) -> None:
         state = self.state
         start = time.monotonic()
-        state.study.sampler = self.sampler_of(state.seed, len(state.trials))
-        trial = state.study.ask()
-        candidate = state.plan.parameters.ask(trial)
+        trial, candidate, origin = self._ask()
         ask_s = time.monotonic() - start
         state.observe(TrialStarted(trial.number, dict(candidate.params())))
-        record = self._with_costs(self._evaluate(trial.number, candidate), ask_s)
+        record = self._evaluate(trial.number, candidate)
+        record = self._with_costs(replace(record, origin=origin), ask_s)
         feedback.tell(state.study, trial, record, state.plan.objectives)
+        same = [] if record.failure else self._same_as(candidate)
         numbered = NumberedRecord(trial.number, _state(record), record)
-        state.trials.append(numbered)
+        state.add(numbered, candidate)
+        self._share_samples(same, record)
         self.budget.add_trial(time.monotonic() - start)
         finished, total = state.finished, self.budget.trials
         left_s = self.budget.expected_left_s(finished, reserve_s)
         state.observe(TrialFinished(numbered, state.snapshot(), finished, total, left_s))
+
+    def _ask(self) -> tuple[optuna.Trial, Candidate, dict[str, Any]]:
+        """Return the next trial: a queued one, the policy's, or the sampler's; and its origin."""
+        state = self.state
+        parameters = state.plan.parameters
+        origin: dict[str, Any] = {}
+        if not state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            proposal = self.policy.propose(state.snapshot(), state.candidates)
+            state.study.enqueue_trial(self.policy.fixed_params(proposal))
+            origin = origin_of(proposal)
+        state.study.sampler = self.sampler_of(state.seed, len(state.trials))
+        trial = state.study.ask()
+        return trial, parameters.ask(trial), origin
 
     def _evaluate(self, number: int, candidate: Candidate) -> TrialRecord:
         """Measure a candidate; the first trial is the baseline, which just was."""
@@ -116,8 +139,33 @@ class SearchLoop:
         if number == 0 and candidate == state.plan.baseline and state.baseline is not None:
             record = replace(state.baseline, stage_seconds={}, found_stages=[])
         else:
-            record = state.evaluator.evaluate(candidate, f"trial {number}")
+            refuse = self.policy.gate(state.snapshot(), candidate)
+            same = self._same_as(candidate)
+            before = same[-1].record if same else None
+            record = state.evaluator.evaluate(candidate, f"trial {number}", refuse, before)
         return state.judged(record)
+
+    def _same_as(self, candidate: Candidate) -> list[NumberedRecord]:
+        """Return the measured trials of this very candidate, oldest first."""
+        state = self.state
+        return [
+            trial
+            for trial in state.trials
+            if trial.record.failure is None and state.candidates[trial.number] == candidate
+        ]
+
+    def _share_samples(self, same: Sequence[NumberedRecord], record: TrialRecord) -> None:
+        """Let earlier trials of the same candidate have the numbers over all samples, too.
+
+        Otherwise the luckiest of them would stand on the front.
+        """
+        for trial in same:
+            again = replace(record, **trial.record.of_the_trial())
+            study_attributes.keep_repeated(
+                self.state.study, trial.number, again, len(self.state.trials)
+            )
+        if same:
+            self.state.reread()
 
     def _with_costs(self, record: TrialRecord, ask_s: float) -> TrialRecord:
         """Add what the trial cost beside its stages: everything since the last record."""

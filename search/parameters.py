@@ -120,6 +120,11 @@ class ParameterSpace:
         encoded = (_encode(n, searched[n], v) for n, v in taken.items() if n in searched)
         return dict(encoded)
 
+    def params_fixing(self, name: str, value: Value) -> dict[str, Value]:
+        """Return the parameters that fix one dimension, none where it isn't searched."""
+        dimension = self.searched().get(name)
+        return {} if dimension is None else dict([_encode(name, dimension, value)])
+
     def candidate_of(self, params: Mapping[str, Value]) -> Candidate:
         """Return what Optuna's parameters suggest.
 

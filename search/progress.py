@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from functools import singledispatch
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.markup import escape
+from rich.segment import Segment
 from rich.text import Text
 
 from reports.cells import marks_of
@@ -60,7 +62,7 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._run: Run | None = None
+        self._below: RenderableType | None = None
         self._head = ""
         self._stage = ""
         self._stage_started_s = time.monotonic()
@@ -84,17 +86,17 @@ class LiveProgress:
         elif isinstance(event, StageStarted):
             self._stage, self._stage_started_s = f"{event.trial}: {event.stage}", time.monotonic()
         elif isinstance(event, BaselineMeasured):
-            self._run = event.run
+            self._below = self._found_so_far(event.run)
         elif isinstance(event, TrialStarted):
             self._stage = f"trial {event.number}"
         elif isinstance(event, TrialFinished):
-            self._run = event.run
+            self._below = self._found_so_far(event.run)
             left = "" if event.left_s is None else f", about {_duration(event.left_s)} left"
             self._head = f"{event.finished} of {event.wanted} trials{left}"
         elif isinstance(event, ConfirmationStarted):
             self._head = describe_event(event) or ""
         elif isinstance(event, FrontConfirmed):
-            self._run = event.run
+            self._below = self._found_so_far(event.run)
         elif isinstance(event, CanaryRead) and event.reading.has_drifted:
             self._console.print(f"[yellow]![/] {escape(_canary_line(event))}")
         self._live.update(self._screen(), refresh=True)
@@ -102,11 +104,35 @@ class LiveProgress:
     def _screen(self) -> RenderableType:
         stage_s = time.monotonic() - self._stage_started_s
         line = Text(f"{self._head or 'starting'}  |  {self._stage}  {stage_s:.0f} s")
-        if self._run is None or self._run.baseline is None:
-            return line
-        volume = hypervolume(self._run)
+        return line if self._below is None else Group(line, self._below)
+
+    def _found_so_far(self, run: Run) -> RenderableType | None:
+        """Return the front with its hypervolume; nothing before there is a baseline."""
+        if run.baseline is None:
+            return None
+        volume = hypervolume(run)
         below = "" if volume is None else f"hypervolume {volume:.4f}"
-        return Group(line, front_table(self._run, show_all=False), Text(below))
+        most = self._console.height // 2  # the other half is for what stands around it
+        return _LaidOutOnce(Group(front_table(run, show_all=False, most=most), Text(below)))
+
+
+@dataclass(slots=True)
+class _LaidOutOnce:
+    """What is drawn many times and doesn't change: its lines are kept for the width they fit.
+
+    Laying out a table takes tens of milliseconds, and every stage of a trial draws it again.
+    """
+
+    content: RenderableType
+    _width: int | None = None
+    _lines: list[Segment] = field(default_factory=list)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width != self._width:
+            lines = console.render_lines(self.content, options, pad=False, new_lines=True)
+            self._lines = [part for line in lines for part in Segment.simplify(line)]
+            self._width = options.max_width
+        yield from self._lines
 
 
 @singledispatch
@@ -180,12 +206,20 @@ def _finished_line(event: TrialFinished) -> str:
         tail += f", {_duration(event.left_s)} left"
     outcome = _outcome(record, event.run.facts.objectives)
     head = f"[{event.finished}/{event.wanted}] trial {event.trial.number}"
-    return f"{head} {outcome} | {params} | {tail}"
+    origin = f" ({_origin(record)})" if record.origin else ""
+    return f"{head}{origin} {outcome} | {params} | {tail}"
+
+
+def _origin(record: TrialRecord) -> str:
+    """Return how a trial came to be, in words."""
+    arm, parent = record.origin["arm"], record.origin["parent"]
+    return arm if parent is None else f"{arm} of {parent}"
 
 
 def _outcome(record: TrialRecord, objectives: tuple[Objective, ...]) -> str:
     if record.failure is not None:
-        return f"rejected at {record.failure.stage}: {record.failure.reason}"
+        kind = record.failure.kind.replace("_", " ")
+        return f"{kind} at {record.failure.stage}: {record.failure.reason}"
     values = " ".join(f"{o.name}={_shown(record, o)}" for o in objectives)
     broken = [f"{name} by {over:.0%}" for name, over in record.violations.items() if over > 0]
     return values + (f" (breaks {', '.join(broken)})" if broken else "")

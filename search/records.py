@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
@@ -14,11 +18,16 @@ from spaces.objectives import Objective
 Bounds = tuple[float | None, float | None]
 
 INTERRUPTED = "interrupted"
+GATED = "gated"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a trial has no numbers: ``kind`` is one of `evaluators.failures`, or interrupted."""
+    """Why a trial has no numbers, or not all.
+
+    ``kind`` is one of `evaluators.failures`, interrupted, or gated: what was measured of it said
+    that training wouldn't bring it onto the front.
+    """
 
     kind: str
     reason: str
@@ -28,6 +37,11 @@ class Failure:
     def is_transient(self) -> bool:
         """Say whether nothing is known about the candidate itself."""
         return self.kind in (DeviceLost.kind, INTERRUPTED)
+
+    @property
+    def is_unbuildable(self) -> bool:
+        """Say whether the candidate itself can't be built or run."""
+        return not self.is_transient and self.kind != GATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +63,14 @@ class TrialRecord:
 
     Attributes:
         params: The candidate by dotted names, fixed values included.
-        quantities: SI name -> number; empty where the trial failed.
+        quantities: SI name -> number; empty where the trial failed, without the metric where a gate
+            ended it.
         violations: Constraint -> relative overshoot; positive where broken.
         failure: None where everything was measured.
         flags: What disturbed the measurement, in words.
         confirmation: None for what was measured during the search alone.
         artifact: Path of the deployable file.
+        origin: How the trial came to be, see `search.policy.history`; empty for the first ones.
         stage_seconds: Stage -> wall seconds.
         found_stages: Stages that came from the store.
         ask_seconds: What the sampler took.
@@ -72,6 +88,7 @@ class TrialRecord:
     engine_metrics: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     found_stages: list[str] = field(default_factory=list)
     ask_seconds: float = 0.0
@@ -80,16 +97,16 @@ class TrialRecord:
     @property
     def is_feasible(self) -> bool:
         """Say whether everything was measured and no constraint is broken."""
-        return self.failure is None and all(over <= 0 for over in self.violations.values())
+        return self.failure is None and max(self.violations.values(), default=0.0) <= 0
 
     @property
     def is_confirmed(self) -> bool:
         """Say whether it was measured again in several fresh processes."""
         return self.confirmation is not None
 
-    def costs(self) -> dict[str, Any]:
-        """Return the fields that say what the trial cost, for a record that replaces it."""
-        names = ("stage_seconds", "found_stages", "ask_seconds", "overhead_seconds")
+    def of_the_trial(self) -> dict[str, Any]:
+        """Return the fields that a record which replaces it keeps: how it came to be, its costs."""
+        names = ("origin", "stage_seconds", "found_stages", "ask_seconds", "overhead_seconds")
         return {name: getattr(self, name) for name in names}
 
     def as_searched(self) -> TrialRecord:
@@ -209,9 +226,12 @@ class RunFacts:
         return cls(**{**data, **changed})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """A run as it stands: its facts, its baseline and its finished trials in order.
+
+    A value like any other: what changes is another run. So what is asked of it several times after
+    every trial, and costs a look at thousands of records, is found out once.
 
     Attributes:
         canary: The baseline's later readings, oldest first.
@@ -224,10 +244,36 @@ class Run:
     canary: Sequence[CanaryReading] = ()
     lost: Mapping[int, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def is_confirmed(self) -> bool:
         """Say whether the front was measured again after the last trial."""
         return any(trial.record.is_confirmed for trial in self.trials)
+
+    @cached_property
+    def eligible(self) -> tuple[NumberedRecord, ...]:
+        """Return the feasible trials; once a run is confirmed, those that were confirmed."""
+        feasible = (trial for trial in self.trials if trial.record.is_feasible)
+        return tuple(t for t in feasible if t.record.is_confirmed or not self.is_confirmed)
+
+    @cached_property
+    def eligible_costs(self) -> NDArray[np.float64]:
+        """Return `costs_of` the eligible trials."""
+        return self.costs_of([trial.record for trial in self.eligible])
+
+    def costs_of(self, records: Sequence[TrialRecord]) -> NDArray[np.float64]:
+        """Return what is to be small in the units people see, of shape (n_records, n_objectives).
+
+        Args:
+            records: With a value for each objective.
+        """
+        objectives = self.facts.objectives
+        names = [objective.si_name for objective in objectives]
+        values = [[record.quantities[name].value for name in names] for record in records]
+        signs = [1.0 if objective.direction == "minimize" else -1.0 for objective in objectives]
+        shown = [objective.shown_from_si(1.0) for objective in objectives]
+        costs = np.array(values, dtype=np.float64).reshape(len(records), len(objectives))
+        assert not np.isnan(costs).any(), "a feasible record has a value for every objective"
+        return costs * (np.array(shown) * signs)
 
     def as_searched(self) -> Run:
         """Return the run with the values that the search saw, as if nothing was confirmed."""

@@ -32,8 +32,8 @@ def settle_interrupted(study: optuna.Study, plan: Plan) -> None:
 
 def _intended_params(trial: FrozenTrial, plan: Plan) -> dict[str, Any] | None:
     """Return what a trial was to run, or None if it was killed before that was decided."""
-    queued = trial.system_attrs.get("fixed_params")  # Optuna's own name for what was enqueued
-    params: dict[str, Any] = dict(queued or trial.params)
+    queued = trial.system_attrs.get("fixed_params", {})  # Optuna's own name for what was enqueued
+    params: dict[str, Any] = {**queued, **trial.params}
     try:
         plan.parameters.candidate_of(params)
     except KeyError:

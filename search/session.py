@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from reports.tables import front_table
 from search import api
-from search.evaluation import describe_workload, make_builder
+from search.assembly import describe_workload, make_builder
 from search.events import Event, Observer
 from search.front import pareto_front
 from search.parameters import grid_size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -24,6 +24,7 @@ class StudyState:
 
     Attributes:
         trials: Ended ones, in order, without what was confirmed.
+        candidates: Trial number -> what it was; without those killed before that was decided.
         baseline: None until it was measured.
         reference_metric: The metric of the float32 model on the host.
     """
@@ -36,6 +37,7 @@ class StudyState:
     reference_metric: float = field(init=False)
     baseline: TrialRecord | None = field(init=False)
     trials: list[NumberedRecord] = field(init=False)
+    candidates: dict[int, Candidate] = field(init=False)
 
     def __post_init__(self) -> None:
         self.reference_metric = self.evaluator.reference_metric()
@@ -43,6 +45,7 @@ class StudyState:
         self.evaluator.spreads = study_attributes.kept_spreads(self.study)
         study_attributes.keep_facts(self.study, self.facts)
         self.reread()
+        self.candidates = self._read_candidates()
 
     @property
     def facts(self) -> RunFacts:
@@ -97,13 +100,17 @@ class StudyState:
         """Return a record with what it breaks of the bounds."""
         return judged(record, self.facts)
 
-    def candidates_of(self, trials: Sequence[NumberedRecord]) -> dict[int, Candidate]:
-        """Return trial number -> what it was."""
-        params = {trial.number: trial.params for trial in self.study.get_trials(deepcopy=False)}
-        return {
-            trial.number: self.plan.parameters.candidate_of(params[trial.number])
-            for trial in trials
-        }
+    def add(self, trial: NumberedRecord, candidate: Candidate) -> None:
+        """Take in a trial that was told."""
+        self.trials.append(trial)
+        self.candidates[trial.number] = candidate
+
+    def _read_candidates(self) -> dict[int, Candidate]:
+        found = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            with suppress(KeyError):
+                found[trial.number] = self.plan.parameters.candidate_of(trial.params)
+        return found
 
     def measuring_s(self) -> float:
         """Return how long one more measurement should take; 0 before anything is known."""

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import optuna
 
+from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.errors import UsageError
-from search.evaluation import describe_workload, make_builder, make_evaluator
 from search.events import Notice, Observer
+from search.front_pins import FrontPins
 from search.loop import SearchLoop
 from search.plan import Plan, make_plan
 from search.records import Run
@@ -101,9 +102,10 @@ def _opened(
             observe(Notice(text))
         budget = _budget(space, options)
         plan = make_plan(space, target, describe_workload(builder, observe))
-        study = _open_study(plan, directory, options)
+        study = open_study(plan, directory, options)
         seed = _seed(study, options)
         evaluator = make_evaluator(plan, builder, seed, observe)
+        observe = FrontPins(evaluator.pipeline.store, directory.path, observe)
         yield SearchLoop(StudyState(plan, study, seed, evaluator, observe), budget)
 
 
@@ -115,8 +117,8 @@ def _budget(space: Space, options: RunOptions) -> Budget:
     )
 
 
-def _open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> optuna.Study:
-    """Create the study, or load it and make sure that it is this space's.
+def open_study(plan: Plan, directory: RunDirectory, options: RunOptions) -> optuna.Study:
+    """Create the study of a run, or load it and make sure that it is this space's.
 
     Raises:
         UsageError: If the run belongs to another space.

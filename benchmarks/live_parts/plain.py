@@ -20,7 +20,8 @@ from benchmarks.outcome import Outcome, Trace
 from benchmarks.plain_optuna import SAMPLERS, search_plainly
 from evaluators.candidate import Candidate
 from evaluators.store import ArtifactStore
-from search.evaluation import Evaluator, describe_workload, make_builder, make_evaluator
+from search.assembly import describe_workload, make_builder, make_evaluator
+from search.evaluation import Evaluator
 from search.events import Event
 from search.plan import make_plan
 from search.records import NumberedRecord, TrialRecord

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.fidelity_parts.artifacts import child_environment
 from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.store import ROOT_VARIABLE
-from search.evaluation import describe_workload, make_builder
+from search.assembly import describe_workload, make_builder
 from search.events import Event
 from spaces.load import load_space
 from spaces.load_workload import load_workload

@@ -55,6 +55,10 @@ class Ours:
 
     def run(self, table: Table, seed: int, limits: Limits) -> Outcome:
         """Search once."""
+        return self.search(table, seed, limits)[1]
+
+    def search(self, table: Table, seed: int, limits: Limits) -> tuple[SearchLoop, Outcome]:
+        """Search once, and return the loop as it was in the end as well."""
         clock, trace = VirtualClock(), Trace()
         evaluator = TableEvaluator(table, clock, RECONSTRUCTED, remembers=True)
 
@@ -64,8 +68,9 @@ class Ours:
 
         state = _state(table, evaluator, seed, observe)
         budget = Budget(limits.trials, limits.virtual_s, lambda: False, clock.now_s)
-        SearchLoop(state, budget, sampler_of=self.sampler_of).run()
-        return trace.outcome(state.snapshot(), clock.by_stage_s())
+        loop = SearchLoop(state, budget, sampler_of=self.sampler_of)
+        loop.run()
+        return loop, trace.outcome(state.snapshot(), clock.by_stage_s())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,21 +20,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from evaluators.compress.dense_targets import DenseTargets, dense_targets
-from evaluators.compress.reconstruct import reconstruct
-from evaluators.compress.teacher_outputs import (
-    TeacherOutputs,
-    keep_teacher_outputs,
-    read_teacher_outputs,
-)
 from torch import nn
 
 from benchmarks.replay_parts.grid import ENGINES, RECONSTRUCTED, TEACHER_OUTPUTS, ModelPoint
 from benchmarks.replay_parts.packed_answers import packed
 from benchmarks.replay_parts.stopwatch import Stopwatch
 from evaluators.benchmark.accuracy import collect_outputs
+from evaluators.compress.dense_targets import DenseTargets, dense_targets
 from evaluators.compress.distill import PEAK_LEARNING_RATE, RECONSTRUCTED_LEARNING_RATE, distill
 from evaluators.compress.prune import prune
+from evaluators.compress.reconstruct import reconstruct
+from evaluators.compress.teacher_outputs import (
+    TeacherOutputs,
+    keep_teacher_outputs,
+    read_teacher_outputs,
+)
 from evaluators.engines import load_engine
 from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer

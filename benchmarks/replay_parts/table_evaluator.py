@@ -30,7 +30,7 @@ from evaluators.engines import load_engine
 from evaluators.measurement import Quantity, score_quantity
 from evaluators.quantize import EXPORTED_FORMS
 from evaluators.spread import ProcessSpread
-from search.evaluation import BASELINE_PROCESSES
+from search.evaluation import BASELINE_PROCESSES, Refuse
 from search.records import Failure, TrialRecord
 
 
@@ -67,8 +67,17 @@ class TableEvaluator:
         """Return the metric of the model as given."""
         return self.table.reference_metric
 
-    def evaluate(self, candidate: Candidate, _label: str) -> TrialRecord:
-        """Spend what the candidate's stages cost, and return its record."""
+    def evaluate(
+        self,
+        candidate: Candidate,
+        _label: str,
+        _refuse: Refuse | None = None,
+        _before: TrialRecord | None = None,
+    ) -> TrialRecord:
+        """Spend what the candidate's stages cost, and return its record.
+
+        The grid has a rung without training, so nothing is probed; a repeat finds the same numbers.
+        """
         refusal = load_engine(candidate.engine).refusal(candidate.precision, candidate.flags)
         if refusal is not None:
             params = dict(candidate.params())

@@ -37,15 +37,8 @@ class LocalDevice:
         return len(usable_cpus())
 
     def fingerprint(self) -> str:
-        """Return a hash of what compiled artifacts depend on: processor, cores and system."""
-        facts = [
-            platform.machine(),
-            platform.system(),
-            cpu_model(),
-            self.cpu_count,
-            _cpu_features(),
-        ]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        """Return a hash of what compiled artifacts depend on."""
+        return host_fingerprint()
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -61,6 +54,22 @@ class LocalDevice:
         """
         with ChildProcess(WORKER, self._limits) as worker:
             return worker.request(job)
+
+
+def host_fingerprint() -> str:
+    """Return a hash of what results of this machine depend on: processor, cores and system.
+
+    Training sums in another order on another number of threads, and in bfloat16 where the
+    processor has it.
+    """
+    facts = [
+        platform.machine(),
+        platform.system(),
+        cpu_model(),
+        len(usable_cpus()),
+        _cpu_features(),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _cpu_features() -> str:

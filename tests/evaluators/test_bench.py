@@ -67,17 +67,19 @@ class ScriptedBuilder:
 def measure(tmp_path):
     """Return a function that measures with scripted answers; it returns all that took part."""
 
-    def run(*answers, splits=(VALIDATION,), provenance="measured"):
+    def run(*answers, splits=(VALIDATION,), provenance="measured", how="measure"):
         store = ArtifactStore(tmp_path / "store")
         device = ScriptedDevice(*answers)
         facts = WorkloadFacts("abc", "accuracy", "maximize", {}, True, ())
         entry = store.get_or_build("compile", {"model": "x"}, _compiled)
         bench = Bench(
             facts, ScriptedBuilder(), device, store, PowerSource(None, None), 1,
-            {"fake": provenance}, {"min_queries": 64},
+            {"fake": provenance}, {"min_queries": 64, "min_duration_s": 1.0},
         )  # fmt: skip
         built = Built(Candidate("fake", "int8"), entry, {})
         clock = StageClock(lambda _stage: None)
+        if how == "probe":
+            return bench.probe(built, clock), device, store
         return bench.measure(built, clock, splits), device, store
 
     return run
@@ -150,3 +152,11 @@ def test_raw_samples_are_kept_whole(measure):
     kept = np.load(store.root / "samples" / key[:2] / key / "samples.npz", allow_pickle=False)
     assert kept["timed_s"].tolist() == [0.001] * 700
     assert kept["warmup_s"].tolist() == [0.002] * 20
+
+
+def test_a_probe_takes_no_longer_than_its_percentiles_need(measure):
+    measured, device, _ = measure(answer(), how="probe")
+    assert device.jobs[0]["timing"] == {"min_queries": 64, "min_duration_s": 0.0}
+    assert device.jobs[0]["answer_splits"] == []
+    assert "accuracy" not in measured.quantities
+    assert measured.quantities["latency_p90_s"].value == 0.001

@@ -12,12 +12,18 @@ import psutil
 import pytest
 
 from evaluators.child_process import ChildProcess, Limits
-from evaluators.failures import CandidateRejected, DeviceLost, DiskFull, InputError
+from evaluators.failures import (
+    CandidateAborted,
+    CandidateRejected,
+    DeviceLost,
+    DiskFull,
+    InputError,
+)
 
 HANDLER = """
 import os, signal, sys, time, ctypes
 import numpy as np
-from evaluators.failures import DeviceLost, InputError
+from evaluators.failures import CandidateRejected, DeviceLost, InputError
 from evaluators.service import serve
 
 def handle(message):
@@ -48,6 +54,14 @@ def handle(message):
         raise InputError("the file is wrong.")
     if kind == "lost":
         raise DeviceLost("the cable was pulled.")
+    if kind == "no file":
+        raise FileNotFoundError(2, "No such file or directory", "/model.onnx")
+    if kind == "no memory":
+        raise MemoryError
+    if kind == "tool without memory":
+        raise CandidateRejected("openvino can't compile the model: Failed to allocate 4 MiB.")
+    if kind == "refuse":
+        raise CandidateRejected("op FOO is not supported.")
     if kind == "full":
         with open("/dev/full", "wb", buffering=0) as file:
             file.write(b"x")
@@ -102,6 +116,21 @@ def test_answers_come_back_although_libraries_print_to_standard_output(child):
 )
 def test_a_child_that_fails_says_how(child, kind, reason):
     with pytest.raises(CandidateRejected, match=reason):
+        child().request({"kind": kind})
+
+
+@pytest.mark.parametrize("kind", ["raise", "refuse"])
+def test_what_a_tool_says_is_a_refusal(child, kind):
+    with pytest.raises(CandidateRejected, match="op FOO") as caught:
+        child().request({"kind": kind})
+    assert caught.value.kind == "rejected"
+
+
+@pytest.mark.parametrize(
+    "kind", ["segfault", "abort", "exit", "eat", "no file", "no memory", "tool without memory"]
+)
+def test_what_the_machine_has_a_share_in_is_no_refusal(child, kind):
+    with pytest.raises(CandidateAborted, match=r"\w"):
         child().request({"kind": kind})
 
 

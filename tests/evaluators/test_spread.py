@@ -13,6 +13,7 @@ from evaluators.spread import (
     ProcessSpread,
     learn,
     median_of,
+    with_more_samples,
     with_prediction,
 )
 
@@ -112,3 +113,21 @@ def test_an_interval_moves_along_with_the_median():
 def test_the_median_of_nothing_known_is_unavailable():
     lacking = {"power_w": unavailable("W", "no meter here")}
     assert median_of([lacking, lacking])["power_w"] == lacking["power_w"]
+
+
+def test_more_samples_of_an_artifact_are_weighed_by_processes():
+    before = {
+        "latency_p90_s": Quantity(1.0, "s", "p90", "measured", 0.8, 1.2, n=200, at_most=1.4),
+        "accuracy": Quantity(0.9, "1", "mean", "measured"),
+    }
+    newer = {
+        "latency_p90_s": Quantity(4.0, "s", "p90", "measured", 3.9, 4.2, n=100, at_most=1.3),
+        "accuracy": Quantity(0.8, "1", "mean", "measured"),
+        "power_w": unavailable("W", "no meter"),
+    }
+    found = with_more_samples(before, 2, newer)
+    latency = found["latency_p90_s"]
+    assert (latency.value, latency.n, latency.at_most) == (2.0, 300, 1.4)
+    assert (latency.low, latency.high) == (pytest.approx(1.9), pytest.approx(2.2))
+    assert found["accuracy"].value == 0.8
+    assert found["power_w"] == newer["power_w"]

@@ -45,6 +45,14 @@ def test_the_front_shows_its_members_only(small_run):
     ]
 
 
+def test_a_long_front_is_cut_and_says_how_much_of_it_is_left_out(small_run):
+    text = printed(tables.front_table(small_run, show_all=False, most=1))
+    assert [line.split()[0] for line in text.splitlines() if line[:9].strip().isdigit()] == ["1"]
+    assert "2 on the front of 5 finished trials" in text
+    assert "and 1 more on the front" in text
+    assert "more on the front" not in printed(tables.front_table(small_run, show_all=False, most=2))
+
+
 def test_all_shows_why_the_others_are_not_on_the_front(small_run):
     text = printed(tables.front_table(small_run, show_all=True), width=200)
     assert "infeasible: accuracy >= 0.91 is broken by 1.10 % with 0.900" in text

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from search.bounds import judged, relative_overshoot, resolve_bounds, violations_of
+from search.records import Failure
 from spaces.constraints import Constraint
 from spaces.objectives import ACCURACY, OBJECTIVES, Objective
 
@@ -106,3 +109,11 @@ def test_what_has_no_numbers_is_not_judged(build):
     assert judged(build.failed("rejected"), build.facts(bounds={"accuracy": (0.9, None)})) == (
         build.failed("rejected")
     )
+
+
+def test_what_a_gate_ended_is_judged_by_what_was_measured(build):
+    record = build.record(3.0, failure=Failure("gated", "too slow", "benchmark"))
+    probed = {name: q for name, q in record.quantities.items() if name != "accuracy"}
+    facts = build.facts(bounds={"accuracy": (0.9, None), "latency_p90_ms": (None, 2.0)})
+    found = judged(replace(record, quantities=probed), facts)
+    assert found.violations == {"latency_p90_ms": pytest.approx(0.5)}

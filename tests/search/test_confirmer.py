@@ -81,7 +81,7 @@ def confirm(build, study):
             usable_baseline=baseline,
             facts_with=lambda _baseline: facts,
             snapshot=lambda: Run(facts, baseline, trials),
-            candidates_of=lambda them: {t.number: Candidate(t.record.engine, "int8") for t in them},
+            candidates={t.number: Candidate(t.record.engine, "int8") for t in trials},
             measuring_s=lambda: 1.0,
         )
         budget = Budget(

@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 
 from search import feedback
 from search.feedback import UNBUILDABLE
-from search.records import TrialRecord
+from search.records import Failure, TrialRecord
 from search.study_attributes import RECORD
 
 
@@ -44,6 +44,14 @@ def test_what_cannot_be_built_is_pruned_and_has_no_values(build, told, kind):
     assert trial.values is None
     assert trial.constraints == {UNBUILDABLE: 10.0}
     assert trial.user_attrs[RECORD]["failure"]["reason"] == "out of memory"
+
+
+def test_what_a_gate_ended_is_pruned_but_not_unbuildable(build, told):
+    gated = Failure("gated", "trial 3 would dominate it", "benchmark")
+    trial = told(build.record(1.5, failure=gated, violations={"latency_p90_ms": 0.5}))
+    assert trial.state is TrialState.PRUNED
+    assert trial.values is None
+    assert trial.constraints == {"latency_p90_ms": 0.5, UNBUILDABLE: 0.0}
 
 
 @pytest.mark.parametrize("kind", ["device_lost", "interrupted"])

@@ -56,6 +56,32 @@ def test_the_front_agrees_with_brute_force(build, seed):
     assert 1 < len(found) < 60
 
 
+def test_a_large_front_of_four_objectives_agrees_with_brute_force(build):
+    rng = np.random.default_rng(0)
+    shape = (1500, 4)
+    points = np.exp(rng.normal(0, 0.1, shape))
+    points[:, 3] = np.round(points[:, 3], 1)  # a score over few samples
+    axes = build.objectives("latency_p90_ms", "peak_memory_mib", "power_w", "accuracy")
+    records = [
+        build.record(*map(float, (latency, memory, accuracy)), more={"power_w": float(power)})
+        for latency, memory, power, accuracy in points
+    ]
+    levels = np.log(points) / np.log1p([0.02, 0.01, 0.05, 1])
+    levels[:, 3] = -points[:, 3]
+    levels[:, :3] = np.rint(levels[:, :3])
+    fastest_first = np.argsort(points[:, 0], kind="stable")
+    expected = []
+    for place, number in enumerate(fastest_first):
+        no_worse = (levels <= levels[number]).all(axis=1)
+        equal = (levels == levels[number]).all(axis=1)
+        earlier = equal[fastest_first[:place]].any()
+        if not earlier and not (no_worse & ~equal).any():
+            expected.append(int(number))
+    found = numbers(pareto_front(build.run(*records, objectives=axes)))
+    assert found == expected
+    assert 20 < len(found) < 1500
+
+
 def test_the_example_of_the_module_holds(build):
     axes = build.objectives("latency_p90_ms", "accuracy")
     a, b, c = (build.record(*v) for v in ((1.0, 4, 0.90), (2.0, 4, 0.95), (2.01, 4, 0.94)))

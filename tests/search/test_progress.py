@@ -234,6 +234,41 @@ def test_a_live_display_shows_time_left_front_and_hypervolume(live, finished, bu
     assert "hypervolume 0.0480" in said  # ln 2 * ln 2 * 0.10
 
 
+def test_a_redraw_shows_the_same_front_and_follows_the_width_of_the_terminal(finished, build):
+    file = io.StringIO()
+    console = Console(file=file, width=120, force_terminal=True, color_system=None)
+    baseline = build.record(1.0, 4.0, 0.95)
+    event = finished(build.record(0.5, 2.0, 0.93), baseline=baseline)
+    with LiveProgress(console) as progress:
+        progress(event)
+        first = file.getvalue()
+        progress(Waiting())
+        again = file.getvalue()[len(first) :]
+        console.width = 66
+        progress(Waiting())
+        narrow = file.getvalue()[len(first) + len(again) :]
+    rows = [
+        [line.split() for line in text.splitlines() if "0.50x" in line] for text in (first, again)
+    ]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) > 0
+    assert any(len(line) > 66 for line in again.splitlines())
+    assert all(len(line) <= 66 for line in narrow.splitlines() if "\x1b" not in line)
+    assert "0.50x" in narrow
+
+
+def test_a_live_display_leaves_out_what_a_terminal_has_no_room_for(finished, build):
+    file = io.StringIO()
+    console = Console(file=file, width=120, height=12, force_terminal=True, color_system=None)
+    records = [build.record(1.0 + n, 9.0 - n, 0.95) for n in range(8)]
+    with LiveProgress(console) as progress:
+        progress(finished(*records, baseline=build.record(9.0, 9.0, 0.95)))
+    assert "8 on the front of 8 finished trials" in file.getvalue()
+    numbers = [line.split()[0] for line in file.getvalue().splitlines() if line.split()]
+    assert "0" in numbers
+    assert "7" not in numbers
+
+
 def test_a_live_display_without_a_baseline_has_no_hypervolume(live, finished, build):
     progress, terminal = live
     failed = build.failed("rejected")

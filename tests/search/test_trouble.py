@@ -9,7 +9,7 @@ from tests.search.runs import study_of
 
 WIDE = {"COLUMNS": "200"}
 CRASHES = "crashed with SIGSEGV."
-HANGS = "took longer than 10 s."
+HANGS = "took longer than 20 s."
 HOARDS = "out of memory: the limit is 3072 MiB."
 
 
@@ -21,7 +21,7 @@ def failures_of(tiny_space, run_cli, tmp_path):
     def run(name, seed, changes):
         common = {
             "workload": f"troubled_workload.py:{name}",
-            "limits": {"stage_timeout": "10s", "memory": "3GiB"},
+            "limits": {"stage_timeout": "20s", "memory": "3GiB"},
             "search.precision": ["fp32"],
         }
         space = tiny_space({**common, **changes})
@@ -50,11 +50,13 @@ def _seen(failure, shown):
 )
 def test_training_in_trouble_costs_its_trial_and_not_the_study(failures_of, workload, reason):
     changes = {
-        "search.sparsity": 0.25,
-        "search.distillation": {"epochs": [0, 1]},
+        "search.sparsity": [0, 0.25],
+        "search.distillation": {"epochs": 1},
         "budget.trials": 3,
     }
-    assert failures_of(workload, 1, changes) == [None, f"compress: {reason}", None]
+    found = failures_of(workload, 1, changes)
+    assert found[0] is None
+    assert set(found[1:]) == {f"distill: {reason}", None}
 
 
 def test_an_engine_in_trouble_costs_its_trials_and_not_the_study(failures_of):

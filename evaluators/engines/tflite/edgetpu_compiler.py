@@ -31,7 +31,7 @@ import subprocess
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from evaluators.failures import CandidateRejected
+from evaluators.failures import CandidateAborted, CandidateRejected
 
 COMPILED_FILE = "model_edgetpu.tflite"
 ATTEMPTS = 3
@@ -71,7 +71,8 @@ def compile_for_edgetpu(compiler: str, model: Path, out_dir: Path) -> CompilerRe
     """Compile ``model`` to ``model_edgetpu.tflite`` in ``out_dir``.
 
     Raises:
-        CandidateRejected: If it fails ``ATTEMPTS`` times, or gives no answer in time.
+        CandidateRejected: If it fails ``ATTEMPTS`` times.
+        CandidateAborted: If it gives no answer in time.
     """
     log = ""
     for _ in range(ATTEMPTS):
@@ -122,7 +123,7 @@ def _run(compiler: str, model: Path, out_dir: Path) -> Tuple[bool, str]:
         try:
             printed, _ = process.communicate(timeout=TIMEOUT_S + GRACE_S)
         except subprocess.TimeoutExpired as error:
-            raise CandidateRejected(
+            raise CandidateAborted(
                 "edgetpu_compiler must answer within {} s, but gave no answer. "
                 "Try a smaller model or another input size.".format(TIMEOUT_S + GRACE_S)
             ) from error

@@ -101,7 +101,7 @@ def test_redundant_channels_are_made_up_for_completely():
     model = nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 4, 3)).eval()
     with torch.no_grad():  # each channel twice, the second one a little smaller
         for weight, dimensions in ((model[0].weight, (1, 2, 3)), (model[2].weight, (0, 2, 3))):
-            weight /= weight.square().sum(dimensions, keepdim=True).sqrt()
+            weight.div_(weight.square().sum(dimensions, keepdim=True).sqrt())
         model[0].weight[16:] = model[0].weight[:16] * 0.9
         model[0].bias[16:] = model[0].bias[:16] * 0.9
     student, kept = cut(model, images(1))

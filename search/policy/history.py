@@ -1,0 +1,88 @@
+"""How each arm has done: what it promised, what it brought, and what that cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from search.front import log_costs
+from search.policy.gains import Gains
+from search.policy.proposals import Arm, Proposal
+from search.records import Run, TrialRecord
+
+_WINDOW = 60
+"""Trials; what came earlier says little about what is left to gain."""
+_MEMORY = 0.85
+"""What a trial of an arm counts for once another one has followed it."""
+_TRUST_PRIOR = 0.02
+"""Hypervolume that every arm has promised and kept before its first trial."""
+_LEAST_TRUST = 0.05
+
+
+def origin_of(proposal: Proposal | None) -> dict[str, Any]:
+    """Return what a record keeps of how its trial came to be: arm, parent and promised gain."""
+    if proposal is None:
+        return {"arm": "sampled", "parent": None, "gain": None}
+    return {"arm": proposal.arm, "parent": proposal.parent, "gain": proposal.gain}
+
+
+@dataclass(slots=True)
+class _Past:
+    promised: float = 0.0
+    brought: float = 0.0
+    recent_s: float = 0.0
+    seconds: float = 0.0
+    trials: int = 0
+
+
+@dataclass(slots=True)
+class ArmHistory:
+    """The arms' past over the newest trials."""
+
+    _arms: dict[str, _Past] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return the past of a run with a baseline."""
+        window = run.trials[-_WINDOW:]
+        gains = Gains.of(run, run.trials[: -len(window)] if window else ())
+        history = cls()
+        for trial in window:
+            record = trial.record
+            gained = gains.add(log_costs([record], run)[0]) if record.is_feasible else 0.0
+            history._add(record, gained)
+        return history
+
+    def trust(self, arm: Arm) -> float:
+        """Return what the arm has brought over what it promised."""
+        past = self._arms.get(arm, _Past())
+        kept = (past.brought + _TRUST_PRIOR) / (past.promised + _TRUST_PRIOR)
+        return float(np.clip(kept, _LEAST_TRUST, 1.0))
+
+    def rate(self, arm: Arm) -> float:
+        """Return the hypervolume that a second in the arm has brought; 0 before its first trial."""
+        past = self._arms.get(arm, _Past())
+        return past.brought / past.recent_s if past.recent_s else 0.0
+
+    def trials(self, arm: Arm) -> int:
+        """Return how many trials the arm had."""
+        return self._arms.get(arm, _Past()).trials
+
+    def share_of_time(self, arm: Arm) -> float:
+        """Return the arm's share of the time of all."""
+        total = sum(past.seconds for past in self._arms.values())
+        return self._arms.get(arm, _Past()).seconds / total if total else 0.0
+
+    def _add(self, record: TrialRecord, gained: float) -> None:
+        origin = record.origin
+        if not origin:  # one of the first trials, which nobody chose
+            return
+        past = self._arms.setdefault(origin["arm"], _Past())
+        past.promised = _MEMORY * past.promised + (origin["gain"] or 0.0)
+        past.brought = _MEMORY * past.brought + gained
+        seconds = sum(record.stage_seconds.values())
+        past.recent_s = _MEMORY * past.recent_s + seconds
+        past.seconds += seconds
+        past.trials += 1

@@ -1,0 +1,217 @@
+"""What to try next: where the front should gain most in a second.
+
+Fine-tuning costs minutes and an engine flag a second, so what a trial costs is as much a part of
+the choice as what it may bring. Four arms::
+
+    sampled   Optuna's sampler chooses freely, at the lowest rung: it explores
+    prefix    a little more or less pruned than a member of the front
+    rung      more training, for what could then be on the front
+    sweep     a member's model, which is in the store, with other engine flags or another precision
+
+The last three are forecast: costs by a Gaussian process over what was measured, a metric by what
+training has added before. How far an arm's forecasts can be trusted, its own record says. What is
+chosen depends on the study alone, so that a killed run goes on as it would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from evaluators.candidate import Candidate
+from search.evaluation import Refuse
+from search.gates import Gates, hoped_metric
+from search.parameters import ParameterSpace
+from search.policy.history import ArmHistory
+from search.policy.outlook import Known, Outlook
+from search.policy.proposals import Neighbours, Proposal
+from search.policy.rungs import rungs
+from search.policy.training import TrainingGains
+from search.policy.trial_costs import TrialCosts, model_of, prefix_of
+from search.records import NumberedRecord, Run
+from spaces.dimensions import Value
+
+FIRST_SAMPLED = 6
+"""Trials that the sampler chooses before anything is forecast."""
+LEAST_SAMPLED = 0.2
+"""The share of the time that the sampler gets however well the forecasts do."""
+_HOW_TO_TRAIN = ("distillation.temperature", "distillation.alpha")
+_MOST_PARENTS = 12
+_SEED_STRIDE = 7_919
+
+
+class Policy:
+    """Chooses what to try next in one study.
+
+    Args:
+        space: What may vary.
+        seed: Of the study.
+
+    Attributes:
+        costs: What trials cost.
+        refused: Number of a trial -> why its model isn't trained further.
+    """
+
+    def __init__(self, space: ParameterSpace, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+        self.costs = TrialCosts(space.engines)
+        self.refused: dict[int, str] = {}
+        self._training = TrainingGains()
+        self._tried: set[Hashable] = set()
+        self._climbed: set[Hashable] = set()
+        self._metrics: dict[Hashable, float] = {}
+        self._learned = 0
+
+    def propose(self, run: Run, candidates: Mapping[int, Candidate]) -> Proposal | None:
+        """Return what to try next, or None where the sampler is to choose.
+
+        Args:
+            run: As the search has it.
+            candidates: What each of its trials was.
+        """
+        for trial in run.trials[self._learned :]:
+            self._learn(trial, candidates[trial.number], run)
+        self._learned = len(run.trials)
+        if run.baseline is None or run.baseline.failure is not None:
+            return None
+        history = ArmHistory.of(run)
+        if history.trials("sampled") < FIRST_SAMPLED:
+            return None
+        outlook = Outlook(self._space.dimensions(), run, candidates)
+        if not outlook.known or history.share_of_time("sampled") < LEAST_SAMPLED:
+            return None
+        best = max(self._promising(outlook), key=lambda p: _rate(p, history), default=None)
+        return best if best and _rate(best, history) > history.rate("sampled") else None
+
+    def fixed_params(self, proposal: Proposal | None) -> dict[str, Value]:
+        """Return the parameters that the sampler isn't to choose.
+
+        Args:
+            proposal: What `propose` returned. Without one, the lowest rung; for more training,
+                everything but how it is to be done.
+        """
+        if proposal is None:
+            lowest = rungs(self._space.distillation["epochs"])[0]
+            return self._space.params_fixing("distillation.epochs", lowest)
+        params = self._space.params_of(proposal.candidate)
+        assert params is not None
+        free = _HOW_TO_TRAIN if proposal.arm == "rung" else ()
+        return {name: value for name, value in params.items() if not name.startswith(free)}
+
+    def gate(self, run: Run, candidate: Candidate) -> Refuse | None:
+        """Return what refuses a candidate before it is trained, where asking costs less.
+
+        What was measured at a lower rung has been through the gate already.
+        """
+        untrained = replace(candidate, distillation=None)
+        if not candidate.is_pruned or _key(untrained) in self._tried:
+            return None
+        if self.costs.training_s(candidate) <= self.costs.expected_s(untrained):
+            return None
+        return self._gates(run).refusal
+
+    def _gates(self, run: Run) -> Gates:
+        return Gates(run, hoped_metric(self._metrics.values(), run.facts.metric))
+
+    def _learn(self, trial: NumberedRecord, candidate: Candidate, run: Run) -> None:
+        record = trial.record
+        self.costs.learn(candidate, record)
+        if record.failure is not None and record.failure.is_transient:
+            return
+        self._tried.add(_key(candidate))
+        self._climbed.add((prefix_of(candidate), _epochs(candidate)))
+        metric = record.shown(run.facts.metric)
+        if record.failure is not None or metric is None:
+            return
+        sign = -1 if run.facts.metric.direction == "maximize" else 1
+        best = min((sign * known for known in self._metrics.values()), default=sign * metric)
+        self._training.learn(candidate, sign * metric, best)
+        kept = self._metrics.get(model_of(candidate), metric)
+        self._metrics[model_of(candidate)] = sign * min(sign * metric, sign * kept)
+
+    def _promising(self, outlook: Outlook) -> Iterator[Proposal]:
+        rng = np.random.default_rng(self._seed * _SEED_STRIDE + len(outlook.run.trials))
+        near = Neighbours(self._space, rng)
+        yield from self._timed(self._more_training(outlook, near))
+        members = outlook.front
+        order = rng.permutation(len(members))[:_MOST_PARENTS]
+        parents = [members[position] for position in order]
+        unseen = {
+            _key(proposal.candidate): proposal
+            for proposal in self._changed(outlook, near, parents)
+            if self._is_new(proposal.candidate)
+        }
+        if unseen:
+            yield from self._timed(outlook.forecast(list(unseen.values())))
+
+    def _changed(
+        self, outlook: Outlook, near: Neighbours, parents: Iterable[Known]
+    ) -> Iterator[Proposal]:
+        """Yield members of the front with other flags, and with other widths."""
+        configurations = [known.candidate for known in (*outlook.front, *outlook.known[:5])]
+        for parent in parents:
+            number = parent.trial.number
+            for candidate in near.other_flags(parent.candidate, configurations):
+                yield Proposal("sweep", number, candidate)
+            for candidate in near.other_widths(parent.candidate):
+                yield Proposal("prefix", number, candidate)
+
+    def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
+        """Yield the rungs at which a model could then be on the front."""
+        if not outlook.has_metric:
+            return
+        gates = self._gates(outlook.run)
+        for known in outlook.known:
+            if not known.candidate.is_pruned:
+                continue
+            prefix, done = prefix_of(known.candidate), _epochs(known.candidate)
+            above = [
+                epochs
+                for epochs in near.ladder
+                if epochs > done and (prefix, epochs) not in self._climbed
+            ]
+            found = list(self._trained(outlook, known, near, above))
+            refusal = gates.refusal(known.trial.record) if found else None
+            if refusal is None:
+                yield from found
+            else:
+                self.refused[known.trial.number] = refusal
+
+    def _trained(
+        self, outlook: Outlook, known: Known, near: Neighbours, above: Iterable[int]
+    ) -> Iterator[Proposal]:
+        cost = outlook.metric_cost(known.costs)
+        for epochs in above:
+            cost = self._training.expected_cost(cost, outlook.best_metric_cost, epochs)
+            gain = outlook.gain_of(outlook.with_metric(known.costs, cost))
+            if gain > 0:
+                candidate = near.trained(known.candidate, epochs)
+                yield Proposal("rung", known.trial.number, candidate, gain=gain)
+
+    def _is_new(self, candidate: Candidate) -> bool:
+        engine = self._space.engines[candidate.engine].engine
+        return (
+            _key(candidate) not in self._tried
+            and engine.refusal(candidate.precision, candidate.flags) is None
+            and self._space.params_of(candidate) is not None
+        )
+
+    def _timed(self, proposals: Iterable[Proposal]) -> Iterator[Proposal]:
+        for proposal in proposals:
+            if proposal.gain > 0:
+                yield replace(proposal, seconds=self.costs.expected_s(proposal.candidate))
+
+
+def _rate(proposal: Proposal, history: ArmHistory) -> float:
+    return history.trust(proposal.arm) * proposal.gain / max(proposal.seconds, 1e-3)
+
+
+def _key(candidate: Candidate) -> Hashable:
+    return tuple(sorted(candidate.params().items()))
+
+
+def _epochs(candidate: Candidate) -> int:
+    return candidate.distillation.epochs if candidate.distillation else 0

@@ -1,0 +1,126 @@
+"""Candidates near the front that may be worth trying: more training, other flags, other widths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, cast
+
+import numpy as np
+
+from evaluators.candidate import Candidate, Distillation, Sparsity
+from search.parameters import ParameterSpace, nearest_value
+from search.policy.rungs import rungs
+from spaces.dimensions import Choice, Dimension, Fixed, Value
+
+Arm = Literal["sampled", "prefix", "rung", "sweep"]
+
+_MOST_VALUES = 6
+"""Of a dimension with more values, this many are drawn."""
+_DEFAULT_TEMPERATURE, _DEFAULT_ALPHA = 4.0, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A candidate to try next.
+
+    Attributes:
+        arm: ``sampled``: the sampler chooses; ``prefix``: another pruned model; ``rung``: more
+            training of one; ``sweep``: another configuration of an engine for one.
+        parent: Number of the trial it comes from.
+        candidate: What it comes to; for a rung, temperature and alpha are the sampler's to choose.
+        metric_cost: Expected metric as a cost; None where the forecast has to say.
+        gain: Hypervolume that it should add.
+        seconds: What it should cost.
+    """
+
+    arm: Arm
+    parent: int
+    candidate: Candidate
+    metric_cost: float | None = None
+    gain: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Makes candidates of a space that differ in one respect from one that was measured."""
+
+    space: ParameterSpace
+    rng: np.random.Generator
+
+    @cached_property
+    def ladder(self) -> tuple[int, ...]:
+        """The rungs of the space."""
+        return rungs(self.space.distillation["epochs"])
+
+    def trained(self, candidate: Candidate, epochs: int) -> Candidate:
+        """Return the candidate with so many epochs of training."""
+        temperature = nearest_value(self.space.distillation["temperature"], _DEFAULT_TEMPERATURE)
+        alpha = nearest_value(self.space.distillation["alpha"], _DEFAULT_ALPHA)
+        settings = Distillation(epochs, float(temperature), float(alpha))
+        return replace(candidate, distillation=settings)
+
+    def other_flags(self, candidate: Candidate, known: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Yield the same model with one flag or setting changed, or as ``known`` ones are run."""
+        for other in known:
+            yield self._with_configuration(candidate, other)
+        engine = self.space.engines[candidate.engine]
+        for name in candidate.flags:
+            for value in self._values(engine.flags[name]):
+                yield replace(candidate, flags={**candidate.flags, name: value})
+        for name in candidate.quantization:
+            for value in self._values(self.space.quantization[name]):
+                yield replace(candidate, quantization={**candidate.quantization, name: value})
+
+    def other_widths(self, candidate: Candidate) -> Iterator[Candidate]:
+        """Yield it with a little more or less pruned: trained as it is, and at the lowest rung."""
+        starts = [candidate]
+        if self.ladder[0] == 0 and candidate.distillation is not None:
+            starts.append(replace(candidate, distillation=None))
+        for sparsity in self._near_sparsities(candidate):
+            for start in starts:
+                # The options of pruning exist only where something is pruned.
+                yield self.space.nearest(replace(start, sparsity=sparsity))
+
+    def _near_sparsities(self, candidate: Candidate) -> Iterator[Sparsity]:
+        if not isinstance(self.space.sparsity, Mapping):
+            yield from self._near(self.space.sparsity, cast("float", candidate.sparsity))
+            return
+        chosen = cast("Mapping[str, float]", candidate.sparsity)
+        for group, dimension in self.space.sparsity.items():
+            for value in self._near(dimension, chosen[group]):
+                yield {**chosen, group: value}
+
+    def _with_configuration(self, candidate: Candidate, other: Candidate) -> Candidate:
+        return replace(
+            candidate,
+            engine=other.engine,
+            precision=other.precision,
+            quantization=other.quantization,
+            flags=other.flags,
+        )
+
+    def _values(self, dimension: Dimension) -> Sequence[Value]:
+        if isinstance(dimension, Fixed):
+            return ()
+        if isinstance(dimension, Choice):
+            options = list(dimension.options)
+            drawn = self.rng.permutation(len(options))[:_MOST_VALUES]
+            return [options[position] for position in drawn]
+        draws = self.rng.uniform(dimension.min, dimension.max, _MOST_VALUES)
+        return list(dict.fromkeys(nearest_value(dimension, float(draw)) for draw in draws))
+
+    def _near(self, dimension: Dimension, value: float) -> Sequence[float]:
+        """Return values on both sides: the two next ones of a grid, or some of a range."""
+        if isinstance(dimension, Fixed):
+            return ()
+        if isinstance(dimension, Choice):
+            options = cast("list[float]", list(dimension.options))
+            at = options.index(value)
+            return [options[i] for i in (at - 2, at - 1, at + 1, at + 2) if 0 <= i < len(options)]
+        step = dimension.step or (dimension.max - dimension.min) / 16
+        wanted = [value + count * step for count in (-2, -1, 1, 2)]
+        inside = [w for w in wanted if dimension.min - 1e-9 <= w <= dimension.max + 1e-9]
+        return [float(nearest_value(dimension, w)) for w in inside]

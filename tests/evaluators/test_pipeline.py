@@ -1,0 +1,141 @@
+"""What changes the key of a stage, and what doesn't; no converter runs here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evaluators import pipeline, recipe
+from evaluators.candidate import Candidate, Distillation
+from evaluators.child_process import Limits
+from evaluators.devices.local import LocalDevice
+from evaluators.failures import CandidateRejected
+from evaluators.framing import Message
+from evaluators.pipeline import Pipeline
+from evaluators.stage_clock import StageClock
+from evaluators.store import ArtifactStore
+from evaluators.workload_facts import WorkloadFacts
+
+STAGES = ["compress", "distill", "export", "quantize", "compile"]
+
+
+class WritingBuilder:
+    """Writes a file that tells what it was made from, as a build worker would."""
+
+    def __init__(self):
+        self.built = []
+
+    def run(self, kind, *, out_dir, **body):
+        self.built.append(kind)
+        model = body.pop("model", None)
+        body.pop("teacher_outputs", None)  # a folder, whose name says nothing of what is in it
+        source = (Path(model) / "made").read_text() if model else ""
+        (Path(out_dir) / "made").write_text(f"{kind} {body} <- {source}")
+        return Message({}, [])
+
+
+class WritingDevice(LocalDevice):
+    def __init__(self):
+        super().__init__("here", Limits(60.0, 2**30))
+
+    def run(self, job):
+        (Path(job["out_dir"]) / "made").write_text((Path(job["model"]) / "made").read_text())
+        return Message({"artifact": "made", "metrics": {}, "notes": []}, [])
+
+
+@pytest.fixture
+def line(tmp_path):
+    workload = WorkloadFacts("code and data", "accuracy", "maximize", {}, True, ())
+    store = ArtifactStore(tmp_path / "store")
+    provenance = {"onnxruntime": "measured"}
+    return Pipeline(workload, WritingBuilder(), WritingDevice(), store, 1, 0, provenance)
+
+
+@pytest.fixture
+def candidate():
+    return Candidate(
+        engine="onnxruntime",
+        precision="int8",
+        flags={"threads": 1, "execution_mode": "sequential"},
+        sparsity=0.5,
+        importance="l2",
+        round_to=8,
+        distillation=Distillation(epochs=1, temperature=2.0, alpha=0.5),
+        quantization={"per_channel": True},
+    )
+
+
+def built_anew(line, candidate):
+    """Return the stages that had to be built."""
+    clock = StageClock(lambda _: None)
+    line.build(candidate, clock)
+    return [stage for stage in STAGES if stage not in clock.found]
+
+
+def test_the_same_again_builds_nothing(line, candidate):
+    assert built_anew(line, candidate) == STAGES
+    assert built_anew(line, candidate) == []
+
+
+def test_code_and_data_of_the_workload_count(line, candidate):
+    built_anew(line, candidate)
+    changed = replace(line, workload=replace(line.workload, fingerprint="other"))
+    # What comes out the same is then compiled already.
+    assert built_anew(changed, candidate) == ["compress", "distill", "export", "quantize"]
+
+
+def test_the_batch_size_counts_from_the_export_on(line, candidate):
+    built_anew(line, candidate)
+    assert built_anew(replace(line, batch_size=4), candidate) == ["export", "quantize", "compile"]
+
+
+def test_the_seed_counts_where_it_is_used(line, candidate):
+    built_anew(line, candidate)
+    assert built_anew(replace(line, seed=1), candidate)[0] == "compress"
+
+
+@pytest.mark.parametrize(
+    ("library", "first"),
+    [
+        ("torch-pruning", "compress"),
+        ("numpy", "compress"),
+        ("onnxscript", "export"),
+        ("nncf", "quantize"),
+        ("onnxruntime", "quantize"),
+    ],
+)
+def test_a_librarys_version_counts(line, candidate, monkeypatch, library, first):
+    built_anew(line, candidate)
+    versions = recipe._version
+    monkeypatch.setattr(
+        recipe, "_version", lambda name: "99" if name == library else versions(name)
+    )
+    assert built_anew(line, candidate)[0] == first
+
+
+def test_the_host_that_trains_counts(line, candidate, monkeypatch):
+    built_anew(line, candidate)
+    monkeypatch.setattr(pipeline, "host_fingerprint", lambda: "another processor")
+    assert built_anew(line, candidate)[:3] == STAGES[:3]
+
+
+def test_a_flag_of_the_engine_costs_a_compilation_only(line, candidate):
+    built_anew(line, candidate)
+    assert built_anew(line, replace(candidate, flags={**candidate.flags, "threads": 2})) == [
+        "compile"
+    ]
+
+
+def test_a_refused_stage_is_not_tried_again(line, candidate):
+    def refuse(kind, **_):
+        line.builder.built.append(kind)
+        raise CandidateRejected("op FOO is not supported.")
+
+    line.builder.run = refuse
+    for remembered in ("^op FOO is not supported.$", "Remembered from an earlier try"):
+        with pytest.raises(CandidateRejected, match=remembered) as caught:
+            line.build(candidate, StageClock(lambda _: None))
+        assert caught.value.stage == "compress"
+    assert line.builder.built == ["compress"]

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evaluators.candidate import Candidate, Distillation
+from search.policy.proposals import Neighbours
+
+
+@pytest.fixture
+def near(rich):
+    return Neighbours(rich, np.random.default_rng(0))
+
+
+@pytest.fixture
+def pruned(rich):
+    grouped = isinstance(rich.sparsity, dict)
+    sparsity = {"stem": 0.25, "stage2": 0.5, "head": 0.0} if grouped else 0.5
+    return rich.nearest(replace(rich.nearest(Candidate("onnxruntime", "int8")), sparsity=sparsity))
+
+
+def test_the_rungs_are_those_of_the_space(near, rich, pruned):
+    assert near.ladder == (0, 1, 2, 4)
+    for epochs in near.ladder[1:]:
+        trained = near.trained(pruned, epochs)
+        assert trained.distillation.epochs == epochs
+        assert rich.params_of(trained) is not None
+        assert replace(trained, distillation=None) == pruned
+
+
+def test_flags_change_one_at_a_time(near, rich, pruned):
+    changed = list(near.other_flags(pruned, ()))
+    assert changed
+    for candidate in changed:
+        assert candidate.sparsity == pruned.sparsity
+        before, after = pruned.params(), candidate.params()
+        assert sum(before[name] != after[name] for name in before) <= 1
+        assert rich.params_of(candidate) is not None
+
+
+def test_a_model_is_run_as_another_is(near, rich, pruned):
+    other = rich.nearest(Candidate("openvino", "bf16"))
+    found = next(iter(near.other_flags(pruned, [other])))
+    assert (found.engine, found.precision, found.flags) == ("openvino", "bf16", other.flags)
+    assert found.sparsity == pruned.sparsity
+
+
+def test_widths_change_a_little_trained_or_not(near, rich, pruned):
+    trained = replace(pruned, distillation=Distillation(2, 4.0, 0.2))
+    found = list(near.other_widths(trained))
+    assert {c.distillation for c in found} == {None, trained.distillation}
+    for candidate in found:
+        assert candidate.sparsity != pruned.sparsity
+        assert rich.params_of(candidate) is not None
+
+
+def test_neighbours_stay_in_the_space_at_its_ends(whole):
+    near = Neighbours(whole, np.random.default_rng(0))
+    start = whole.nearest(Candidate("onnxruntime", "int8"))
+    assert sorted({c.sparsity for c in near.other_widths(start)}) == [0.05, 0.1]

@@ -1,0 +1,134 @@
+"""The evaluator over a scripted pipeline and bench: gates, samples of repeats, retries."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from evaluators.bench import Measured
+from evaluators.candidate import Candidate, Distillation
+from evaluators.failures import CandidateRejected, DeviceLost
+from evaluators.measurement import Quantity
+from search.evaluation import DEVICE_RETRIES, Evaluator
+
+UNTRAINED = Candidate("openvino", "int8", 0.5)
+TRAINED = Candidate("openvino", "int8", 0.5, Distillation(2, 4.0, 0.5))
+
+
+class ScriptedPipeline:
+    """Builds at once, and remembers what; failures come first."""
+
+    def __init__(self, *failures, digest="abc"):
+        self.failures, self.built, self.digest = list(failures), [], digest
+
+    def build(self, candidate, clock):
+        with clock.stage("compress"):
+            self.built.append(candidate)
+            if self.failures:
+                raise self.failures.pop(0)
+        compiled = SimpleNamespace(facts={"metrics": {}, "notes": []})
+        return SimpleNamespace(
+            candidate=candidate,
+            compiled=compiled,
+            facts={},
+            artifact="model.bin",
+            artifact_sha256=self.digest,
+        )
+
+
+class ScriptedBench:
+    """Measures 1 ms the first time, 2 ms the second, ..."""
+
+    def __init__(self):
+        self.times = 0
+
+    def probe(self, built, clock):
+        return self._measured(built, clock, {})
+
+    def measure(self, built, clock):
+        accuracy = Quantity(0.9, "1", "mean score per sample", "measured")
+        return self._measured(built, clock, {"accuracy": accuracy})
+
+    def _measured(self, _built, clock, more):
+        with clock.stage("benchmark"):
+            self.times += 1
+        value_s = self.times / 1e3
+        latency = Quantity(value_s, "s", "p90", "measured", value_s, value_s, n=100)
+        memory = Quantity(4e6, "B", "VmHWM", "measured")
+        numbers = {"latency_p90_s": latency, "peak_memory_bytes": memory, **more}
+        return Measured(numbers, [f"flag {self.times}"], {"samples": str(self.times)})
+
+
+@pytest.fixture
+def evaluator(build):
+    def make(*failures, digest="abc"):
+        pipeline = ScriptedPipeline(*failures, digest=digest)
+        return Evaluator(pipeline, ScriptedBench(), build.objectives(), lambda _event: None)
+
+    return make
+
+
+def test_what_is_refused_is_never_trained_and_keeps_what_was_measured(evaluator):
+    found = evaluator()
+    asked = []
+
+    def refuse(record):
+        asked.append(record)
+        return "trial 3 would dominate it"
+
+    record = found.evaluate(TRAINED, "trial 7", refuse)
+    assert found.pipeline.built == [UNTRAINED]
+    assert (record.failure.kind, record.failure.reason) == ("gated", "trial 3 would dominate it")
+    assert record.params == TRAINED.params()
+    assert set(record.quantities) == {"latency_p90_s", "peak_memory_bytes"}
+    assert asked[0].quantities == record.quantities
+    assert asked[0].quantities["latency_p90_s"].low < 0.001  # an interval for a fresh process
+    assert set(record.stage_seconds) == {"compress", "benchmark"}
+    assert record.artifact is None
+
+
+def test_what_is_not_refused_is_trained_and_measured(evaluator):
+    found = evaluator()
+    record = found.evaluate(TRAINED, "trial 7", lambda _record: None)
+    assert found.pipeline.built == [UNTRAINED, TRAINED]
+    assert record.failure is None
+    assert record.quantities["accuracy"].value == 0.9
+    assert record.quantities["latency_p90_s"].value == 0.002
+
+
+def test_without_a_gate_nothing_is_probed(evaluator):
+    found = evaluator()
+    found.evaluate(TRAINED, "trial 7")
+    assert found.pipeline.built == [TRAINED]
+
+
+def test_a_repeat_adds_samples(evaluator):
+    found = evaluator()
+    first = found.evaluate(TRAINED, "trial 1")
+    second = found.evaluate(TRAINED, "trial 2", None, first)
+    third = found.evaluate(TRAINED, "trial 3", None, second)
+    latency = third.quantities["latency_p90_s"]
+    assert (latency.value, latency.n) == (pytest.approx(0.002), 300)
+    assert latency.method == "p90, mean of 3"
+    assert third.facts["processes"] == [{"samples": "1"}, {"samples": "2"}, {"samples": "3"}]
+    assert third.flags == ["flag 1", "flag 2", "flag 3"]
+
+
+def test_samples_of_another_file_are_not_added(evaluator):
+    before = evaluator().evaluate(TRAINED, "trial 1")
+    found = evaluator(digest="other")
+    assert found.evaluate(TRAINED, "trial 2", None, before).quantities["latency_p90_s"].n == 100
+
+
+def test_a_device_that_comes_back_is_tried_again(evaluator):
+    found = evaluator(*[DeviceLost("unplugged")] * DEVICE_RETRIES)
+    assert found.evaluate(TRAINED, "trial 1").failure is None
+    gone = evaluator(*[DeviceLost("unplugged")] * (DEVICE_RETRIES + 1)).evaluate(TRAINED, "trial 1")
+    assert gone.failure.is_transient
+
+
+def test_a_refusal_is_a_record_with_its_stage(evaluator):
+    record = evaluator(CandidateRejected("no such op")).evaluate(TRAINED, "trial 1")
+    assert (record.failure.kind, record.failure.stage) == ("rejected", "compress")
+    assert record.failure.is_unbuildable

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from evaluators.measurement import Quantity
+from search.gates import Gates, hoped_metric
+from spaces.objectives import ACCURACY, Objective
+
+
+@pytest.fixture
+def run(build):
+    """Return a run with one member of 1 ms, 2 MiB and 0.95."""
+    return build.run(build.record(1.0, 2.0, 0.95), baseline=build.record(2.0, 4.0, 0.96))
+
+
+def probed(build, latency_ms, memory_mib, spread=0.05):
+    """Return a record without a metric, whose latency has an interval."""
+    record = build.record(latency_ms, memory_mib)
+    numbers = {name: q for name, q in record.quantities.items() if name != "accuracy"}
+    latency = numbers["latency_p90_s"]
+    numbers["latency_p90_s"] = replace(
+        latency, low=latency.value * (1 - spread), high=latency.value * (1 + spread)
+    )
+    return replace(record, quantities=numbers)
+
+
+def test_what_a_trial_would_dominate_at_the_best_metric_is_refused(build, run):
+    gates = Gates(run, hope=0.95)
+    assert "trial 0 would dominate it" in gates.refusal(probed(build, 1.2, 2.0))
+    assert "at most 0.05" in gates.refusal(probed(build, 1.2, 2.0))
+    assert gates.refusal(probed(build, 0.9, 2.0)) is None
+    assert gates.refusal(probed(build, 1.2, 1.9)) is None
+
+
+def test_a_latency_that_a_repeat_may_undercut_is_not_refused(build, run):
+    assert Gates(run, hope=0.95).refusal(probed(build, 1.04, 2.0)) is None
+
+
+def test_a_better_metric_to_hope_for_opens_the_gate(build, run):
+    assert Gates(run, hope=0.955).refusal(probed(build, 1.2, 2.0)) is None
+    assert Gates(run, hope=None).refusal(probed(build, 1.2, 2.0)) is None
+
+
+def test_what_breaks_a_bound_at_its_best_is_refused_however_it_may_be_trained(build, run):
+    bounded = replace(run, facts=build.facts(bounds={"latency_p90_ms": (None, 3.0)}))
+    gates = Gates(bounded, hope=None)
+    assert gates.refusal(probed(build, 3.1, 1.0)) is None  # 2.95 at the end of its interval
+    assert gates.refusal(probed(build, 4.0, 1.0)).startswith("latency_p90_ms <= 3 would be broken")
+
+
+def test_a_bound_on_the_metric_needs_a_hope(build, run):
+    bounded = replace(run, facts=build.facts(bounds={"accuracy": (0.97, None)}))
+    assert Gates(bounded, hope=None).refusal(probed(build, 0.5, 1.0)) is None
+    assert "accuracy >= 0.97" in Gates(bounded, hope=0.96).refusal(probed(build, 0.5, 1.0))
+
+
+def test_infeasible_trials_dominate_nothing(build):
+    run = build.run(build.record(1.0, 2.0, 0.95, violations={"accuracy": 0.1}))
+    assert Gates(run, hope=0.95).refusal(probed(build, 1.2, 2.0)) is None
+
+
+def test_nineteen_models_bound_what_to_hope_for():
+    metrics = [0.80 + n / 100 for n in range(18)]
+    assert hoped_metric(metrics, ACCURACY) is None
+    assert hoped_metric([*metrics, 0.5], ACCURACY) == pytest.approx(0.97)
+    error = Objective("error", "minimize", "", "error")
+    assert hoped_metric([*metrics, 0.5], error) == pytest.approx(0.5)
+
+
+def test_the_next_of_nineteen_is_the_best_in_one_of_twenty():
+    import numpy as np
+
+    draws = np.random.default_rng(0).normal(size=(20_000, 20))
+    exceeded = (draws[:, -1] > draws[:, :-1].max(1)).mean()
+    assert exceeded == pytest.approx(0.05, abs=0.005)
+
+
+def test_a_metric_that_is_to_be_small(build):
+    error = Objective("error", "minimize", "", "error")
+    objectives = (*build.objectives("latency_p90_ms"), error)
+    facts = build.facts(objectives=objectives, metric=error)
+    member = build.record(1.0)
+    numbers = {**member.quantities, "error": Quantity(0.1, "1", "chosen", "measured")}
+    run = replace(build.run(replace(member, quantities=numbers)), facts=facts)
+    assert Gates(run, hope=0.1).refusal(probed(build, 1.2, 2.0)) is not None
+    assert Gates(run, hope=0.09).refusal(probed(build, 1.2, 2.0)) is None
