@@ -56,18 +56,17 @@ def show_times(console: Console, outcomes: Outcomes, ours: str, budget_s: float)
 def show_stages(console: Console, outcomes: Outcomes) -> None:
     """Print where each method's time went, in the order in which its stages come first."""
     spent_s = {name: mean_spent_s(runs) for name, runs in outcomes.items()}
-    stages = dict.fromkeys(stage for spent in spent_s.values() for stage in spent)
     table = Table(
         title="seconds by stage, mean over the seeds",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("method", no_wrap=True)
-    for stage in stages:
-        table.add_column(stage, justify="right")
-    for name, spent in spent_s.items():
-        table.add_row(name, *(f"{spent.get(stage, 0.0):.0f}" for stage in stages))
+    table.add_column("stage", no_wrap=True)
+    for name in outcomes:
+        table.add_column(name, justify="right")
+    for stage in dict.fromkeys(stage for spent in spent_s.values() for stage in spent):
+        table.add_row(stage, *(f"{spent.get(stage, 0.0):.0f}" for spent in spent_s.values()))
     console.print(table)
 
 

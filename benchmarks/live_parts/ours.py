@@ -12,7 +12,7 @@ from pathlib import Path
 
 import optuna
 
-from benchmarks.live_parts.setting import SPACE_FILE, Setting, surroundings
+from benchmarks.live_parts.setting import Setting, surroundings
 from benchmarks.outcome import Outcome, Trace
 from search.records import Run
 from search.run_directory import RunDirectory
@@ -72,7 +72,7 @@ def spent_s(run: Run, whole_s: float) -> dict[str, float]:
 def _command(setting: Setting, run_dir: Path) -> Sequence[str]:
     overrides = [part for text in setting.overrides for part in ("--set", text)]
     return [
-        *(sys.executable, "-m", "search", "run", "--space", str(SPACE_FILE), "--plain"),
+        *(sys.executable, "-m", "search", "run", "--space", str(setting.space().file), "--plain"),
         *("--run", str(run_dir), "--timeout", f"{setting.seconds}s", "--seed", str(setting.seed)),
         *overrides,
     ]
