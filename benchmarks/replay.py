@@ -39,7 +39,7 @@ from benchmarks.replay_parts.table import TABLE_FILE, read_table
 from evaluators.benchmark.cpus import usable_cpus
 
 FULL = Limits(virtual_s=7200.0, trials=2000)
-QUICK = Limits(virtual_s=1800.0, trials=100)
+QUICK = Limits(virtual_s=1800.0, trials=300)
 SEEDS, QUICK_SEEDS = 20, 3
 _PLAIN_WIDTH = 120
 """Columns where the output isn't a terminal."""
