@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,18 +56,17 @@ def show_times(console: Console, outcomes: Outcomes, ours: str, budget_s: float)
 def show_stages(console: Console, outcomes: Outcomes) -> None:
     """Print where each method's time went, in the order in which its stages come first."""
     spent_s = {name: mean_spent_s(runs) for name, runs in outcomes.items()}
-    stages = dict.fromkeys(stage for spent in spent_s.values() for stage in spent)
     table = Table(
         title="seconds by stage, mean over the seeds",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("method", no_wrap=True)
-    for stage in stages:
-        table.add_column(stage, justify="right")
-    for name, spent in spent_s.items():
-        table.add_row(name, *(f"{spent.get(stage, 0.0):.0f}" for stage in stages))
+    table.add_column("stage", no_wrap=True)
+    for name in outcomes:
+        table.add_column(name, justify="right")
+    for stage in dict.fromkeys(stage for spent in spent_s.values() for stage in spent):
+        table.add_row(stage, *(f"{spent.get(stage, 0.0):.0f}" for spent in spent_s.values()))
     console.print(table)
 
 
@@ -112,7 +112,8 @@ def _end_cells(runs: Sequence[Outcome]) -> list[str]:
     volume = statistics.median(run.hypervolume for run in runs)
     shortest_ms = statistics.median(run.shortest_p90_s for run in runs) * 1e3
     trials = statistics.median(run.trials for run in runs)
-    return [f"{volume:.4f}", f"{shortest_ms:.3f}", f"{trials:.0f}"]
+    shown = f"{shortest_ms:.3f}" if math.isfinite(shortest_ms) else "-"
+    return [f"{volume:.4f}", shown, f"{trials:.0f}"]
 
 
 def _faint(color: str) -> str:

@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import optuna
@@ -37,8 +38,8 @@ from benchmarks.replay_parts.methods import METHODS, SAMPLERS, Limits
 from benchmarks.replay_parts.table import TABLE_FILE, read_table
 from evaluators.benchmark.cpus import usable_cpus
 
-FULL = Limits(virtual_s=7200.0, trials=400)
-QUICK = Limits(virtual_s=1800.0, trials=100)
+FULL = Limits(virtual_s=7200.0, trials=2000)
+QUICK = Limits(virtual_s=1800.0, trials=300)
 SEEDS, QUICK_SEEDS = 20, 3
 _PLAIN_WIDTH = 120
 """Columns where the output isn't a terminal."""
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def replay(names: Sequence[str], seeds: Sequence[int], limits: Limits, table: Path) -> Outcomes:
     """Run each method with each seed, as many at once as there are CPUs."""
     jobs = [(name, seed) for name in names for seed in seeds]
-    with ProcessPoolExecutor(len(usable_cpus()), initializer=_take_one_thread) as pool:
+    spawn = get_context("spawn")  # a fork of a process in which torch has threads hangs
+    with ProcessPoolExecutor(len(usable_cpus()), spawn, _take_one_thread) as pool:
         done = pool.map(partial(_run, limits=limits, table=table), *zip(*jobs, strict=True))
         found = dict(zip(jobs, done, strict=True))
     return {name: [found[name, seed] for seed in seeds] for name in names}

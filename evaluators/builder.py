@@ -42,11 +42,17 @@ class Builder:
 
     Training leaves one CPU free: OpenMP waits for its slowest thread at every step, so a single
     other process that takes a turn on one of two CPUs made ten epochs take 130 s instead of 20 s.
+
+    Args:
+        source: The workload.
+        limits: Time and memory of the worker.
+        module: The worker; a benchmark may put another in its place.
     """
 
-    def __init__(self, source: WorkloadSource, limits: Limits) -> None:
+    def __init__(self, source: WorkloadSource, limits: Limits, module: str = WORKER) -> None:
         self._source = source
         self._limits = limits
+        self._module = module
         self._worker: ChildProcess | None = None
         self.on_wait: Callable[[], None] | None = None
 
@@ -59,7 +65,7 @@ class Builder:
         if self._worker is None or not self._worker.is_alive:
             self.close()
             threads = str(max(1, len(usable_cpus()) - 1))
-            self._worker = ChildProcess(WORKER, self._limits, {"OMP_NUM_THREADS": threads})
+            self._worker = ChildProcess(self._module, self._limits, {"OMP_NUM_THREADS": threads})
         request = {"kind": kind, **self._source.to_json(), **body}
         return self._worker.request(request, arrays, on_wait=self.on_wait)
 

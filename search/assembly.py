@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evaluators.bench import Bench
-from evaluators.builder import Builder, WorkloadSource
+from evaluators.builder import WORKER, Builder, WorkloadSource
 from evaluators.failures import EvaluationFailure
 from evaluators.pipeline import Pipeline
 from evaluators.store import ArtifactStore, default_root
@@ -17,12 +17,12 @@ from spaces.field_types import OnnxFiles
 from spaces.schema import Space
 
 
-def make_builder(space: Space, observe: Observer) -> Builder:
+def make_builder(space: Space, observe: Observer, worker: str = WORKER) -> Builder:
     """Return the handle on the child that will own the space's workload."""
     named = space.workload
     reference = named.model_dump() if isinstance(named, OnnxFiles) else named
     source = WorkloadSource(reference, space.folder.resolve(), default_root() / "teachers")
-    builder = Builder(source, child_limits(space))
+    builder = Builder(source, child_limits(space), worker)
     builder.on_wait = lambda: observe(Waiting())
     return builder
 

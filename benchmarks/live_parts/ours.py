@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -13,10 +12,8 @@ from pathlib import Path
 
 import optuna
 
-from benchmarks.fidelity_parts.artifacts import child_environment
-from benchmarks.live_parts.setting import SPACE_FILE, Setting
+from benchmarks.live_parts.setting import Setting, surroundings
 from benchmarks.outcome import Outcome, Trace
-from evaluators.store import ROOT_VARIABLE
 from search.records import Run
 from search.run_directory import RunDirectory
 from search.session import DONE, NOTHING_FEASIBLE
@@ -43,16 +40,12 @@ def search(setting: Setting) -> OurSearch:
         RuntimeError: If the program fails.
     """
     run_dir = setting.folder / "run"
-    environment = {
-        **os.environ,
-        **child_environment(),
-        ROOT_VARIABLE: str(setting.cache_of(NAME)),
-    }
     start = datetime.now().astimezone()
     begin_s = time.monotonic()
-    done = subprocess.run(  # noqa: S603  our own program
-        _command(setting, run_dir), env=environment, check=False, stdout=subprocess.DEVNULL
-    )
+    with surroundings(setting.cache_of(NAME)):
+        done = subprocess.run(  # noqa: S603  our own program
+            _command(setting, run_dir), check=False, stdout=subprocess.DEVNULL
+        )
     if done.returncode not in (DONE, NOTHING_FEASIBLE):
         raise RuntimeError(f"python -m search run ended with exit code {done.returncode}.")
     whole_s = time.monotonic() - begin_s
@@ -79,7 +72,7 @@ def spent_s(run: Run, whole_s: float) -> dict[str, float]:
 def _command(setting: Setting, run_dir: Path) -> Sequence[str]:
     overrides = [part for text in setting.overrides for part in ("--set", text)]
     return [
-        *(sys.executable, "-m", "search", "run", "--space", str(SPACE_FILE), "--plain"),
+        *(sys.executable, "-m", "search", "run", "--space", str(setting.space().file), "--plain"),
         *("--run", str(run_dir), "--timeout", f"{setting.seconds}s", "--seed", str(setting.seed)),
         *overrides,
     ]

@@ -1,4 +1,4 @@
-"""Plain Optuna with the program's own evaluators, but nothing that it would remember or skip.
+"""Plain Optuna with the program's own evaluators, but nothing remembered, skipped or reconstructed.
 
 What a trial builds goes into a store of its own, which is empty and removed afterwards. The data
 and the teacher's answers are kept, as anybody would keep them.
@@ -15,7 +15,7 @@ from pathlib import Path
 import optuna
 
 from benchmarks.live_parts.ours import spent_s
-from benchmarks.live_parts.setting import Setting, caching_in
+from benchmarks.live_parts.setting import Setting, surroundings
 from benchmarks.outcome import Outcome, Trace
 from benchmarks.plain_optuna import SAMPLERS, search_plainly
 from evaluators.candidate import Candidate
@@ -28,6 +28,8 @@ from search.records import NumberedRecord, TrialRecord
 from search.state import StudyState
 from search.target import find_target
 
+WORKER = "benchmarks.live_parts.plain_build_worker"
+
 
 def search(setting: Setting, name: str, baseline: TrialRecord) -> Outcome:
     """Search for the time that every method has.
@@ -39,10 +41,10 @@ def search(setting: Setting, name: str, baseline: TrialRecord) -> Outcome:
     """
     start_s = time.monotonic()
     trace = Trace()
-    with caching_in(setting.cache_of(name)):
+    with surroundings(setting.cache_of(name)):
         space = setting.space()
         target = find_target(space)
-        with closing(make_builder(space, _ignore)) as builder:
+        with closing(make_builder(space, _ignore, WORKER)) as builder:
             plan = make_plan(space, target, describe_workload(builder, _ignore))
             evaluator = make_evaluator(plan, builder, setting.seed, _ignore)
             optuna.logging.set_verbosity(optuna.logging.ERROR)

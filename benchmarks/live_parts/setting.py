@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.fidelity_parts.artifacts import child_environment
 from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.store import ROOT_VARIABLE
 from search.assembly import describe_workload, make_builder
@@ -65,7 +66,7 @@ def prepare(folder: Path, seconds: int, seed: int, overrides: Sequence[str]) -> 
     """Train the teacher and write what Olive needs; none of it is timed."""
     setting = Setting(folder, seconds, seed, tuple(overrides))
     space = setting.space()
-    with caching_in(setting.prepared), closing(make_builder(space, _ignore)) as builder:
+    with surroundings(setting.prepared), closing(make_builder(space, _ignore)) as builder:
         describe_workload(builder, _ignore)
     assert isinstance(space.workload, str)
     workload = load_workload(space.workload, space.folder.resolve(), setting.prepared / "teachers")
@@ -82,17 +83,19 @@ def prepare(folder: Path, seconds: int, seed: int, overrides: Sequence[str]) -> 
 
 
 @contextmanager
-def caching_in(root: Path) -> Iterator[None]:
-    """Let this process and its children keep what they build under ``root``."""
-    before = os.environ.get(ROOT_VARIABLE)
-    os.environ[ROOT_VARIABLE] = str(root)
+def surroundings(root: Path) -> Iterator[None]:
+    """Let this process and its children keep what they build under ``root``, and import this."""
+    wanted = {ROOT_VARIABLE: str(root), **child_environment()}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[ROOT_VARIABLE]
-        else:
-            os.environ[ROOT_VARIABLE] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _ignore(_: Event) -> None:

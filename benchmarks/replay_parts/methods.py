@@ -107,13 +107,16 @@ METHODS: Mapping[str, Method] = {
     **{name: Plain(sampler_of) for name, sampler_of in plain_optuna.SAMPLERS.items()},
 }
 SAMPLERS: Mapping[str, Method] = {
-    "tpe_joint": Ours(),
-    "tpe_independent": Ours(lambda seed, n: TPESampler(seed=_mixed(seed, n))),
-    "nsga2": Ours(lambda seed, n: NSGAIISampler(seed=_mixed(seed, n))),
-    "gp": Ours(lambda seed, n: _gp(_mixed(seed, n))),
-    "random": Ours(lambda seed, n: RandomSampler(seed=_mixed(seed, n))),
+    "ours_tpe_joint": Ours(),
+    "ours_tpe_independent": Ours(lambda seed, n: TPESampler(seed=_mixed(seed, n))),
+    "ours_nsga2": Ours(lambda seed, n: NSGAIISampler(seed=_mixed(seed, n))),
+    "ours_gp": Ours(lambda seed, n: _gp(_mixed(seed, n))),
+    "ours_random": Ours(lambda seed, n: RandomSampler(seed=_mixed(seed, n))),
 }
-"""Our own loop with each candidate for the default of `search.samplers`, today's first."""
+"""Our own loop with each candidate for the default of `search.samplers`, today's first.
+
+Their names differ from those of `METHODS`.
+"""
 
 
 def _gp(seed: int) -> BaseSampler:

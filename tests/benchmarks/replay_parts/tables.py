@@ -15,7 +15,8 @@ from benchmarks.replay_parts.table import write_table
 
 CPU_COUNT = 2
 SAMPLES = 100
-COSTS_S = {"prune": 0.5, "export": 2.0, "onnx_int8": 1.0, "openvino_int8": 1.5}
+PRUNE_S = 0.5
+AFTERWARDS_S = {"export": 2.0, "onnx_int8": 1.0, "openvino_int8": 1.5}
 EPOCH_S = 10.0
 MEASURING_S = {"compile": 0.5, "benchmark": 2.0, "score": 0.25}
 SPEED = {"fp32": 1.0, "bf16": 0.5, "int8": 0.4}
@@ -46,13 +47,14 @@ def write_formula_table(path):
 
 
 def _model(point):
-    costs = dict(COSTS_S)
+    costs = {"prune": PRUNE_S}
     if point.start == RECONSTRUCTED:
         costs |= {"dense_targets": 3.0, "reconstruct": 1.0}
     if point.epochs:
         if point.start == RECONSTRUCTED:
             costs[f"{TEACHER_OUTPUTS}/{point.epochs}"] = 1.5 * point.epochs
         costs["distill"] = EPOCH_S * point.epochs
+    costs |= AFTERWARDS_S
     trained = point.epochs + (3 if point.start == RECONSTRUCTED else 0)
     accuracy = 0.95 - 0.8 * point.sparsity / (1 + trained) ** 2
     right = np.arange(SAMPLES) < round(accuracy * SAMPLES)

@@ -30,3 +30,7 @@ def test_hypervolume_only_grows_and_the_same_seed_gives_it_again(table):
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_candidate_sampler_runs(table, name):
     assert SAMPLERS[name].run(table, 0, Limits(200.0, 14)).hypervolume > 0
+
+
+def test_no_two_searches_share_a_name():
+    assert not set(METHODS) & set(SAMPLERS)

@@ -6,12 +6,12 @@ import pytest
 
 from benchmarks.replay_parts.grid import PLAIN, ModelPoint, ShapePoint
 from benchmarks.replay_parts.table import read_table, write_table
-from tests.benchmarks.replay_parts.tables import COSTS_S, EPOCH_S, SAMPLES
+from tests.benchmarks.replay_parts.tables import AFTERWARDS_S, EPOCH_S, PRUNE_S, SAMPLES
 
 
 def test_a_model_has_its_costs_and_its_right_answers(table):
     row = table.models[ModelPoint(PLAIN, 0.5, 4, 6.0, 0.5)]
-    assert row.costs_s == {**COSTS_S, "distill": 4 * EPOCH_S}
+    assert row.costs_s == {"prune": PRUNE_S, "distill": 4 * EPOCH_S, **AFTERWARDS_S}
     answers = row.right["openvino/int8"]
     assert answers.shape == (SAMPLES,)
     assert np.mean(answers) == round(0.95 - 0.8 * 0.5 / 25, 2)
