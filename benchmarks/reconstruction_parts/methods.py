@@ -133,14 +133,16 @@ def reconstructed(bench: Bench, levels: Iterable[float], epochs: int) -> dict[fl
 
 
 def from_next_lower(bench: Bench, levels: Iterable[float], epochs: int) -> dict[float, Outcome]:
-    """Prune the fine-tuned model of the level before, reconstruct and fine-tune."""
-    targets = None
-    model, kept = copy.deepcopy(bench.teacher), dict[str, list[int]]()
+    """Prune the fine-tuned model of the level before, reconstruct that one and fine-tune.
+
+    Its own answers are the targets, not the unpruned model's: its BatchNorm statistics are its own.
+    """
+    model = copy.deepcopy(bench.teacher)
 
     def method(sparsity: float) -> nn.Module:
-        nonlocal targets, model, kept
-        targets = targets or dense_targets(bench.teacher, bench.calibration(), seed=bench.seed)
-        model, kept = _pruned_further(bench, model, kept, sparsity)
+        nonlocal model
+        targets = dense_targets(model, bench.calibration(), seed=bench.seed)
+        model, kept = _pruned_further(bench, model, sparsity)
         reconstruct(model, targets, kept)
         bench.tune(model, epochs, RECONSTRUCTED_LEARNING_RATE)
         return model
@@ -148,23 +150,17 @@ def from_next_lower(bench: Bench, levels: Iterable[float], epochs: int) -> dict[
     return _timed(bench, levels, method)
 
 
-def _pruned_further(
-    bench: Bench, model: nn.Module, kept: Kept, sparsity: float
-) -> tuple[nn.Module, Kept]:
+def _pruned_further(bench: Bench, model: nn.Module, sparsity: float) -> tuple[nn.Module, Kept]:
     """Prune a pruned model to the widths that the teacher would have at this sparsity."""
-    wanted = _widths(bench.pruned(sparsity)[0])
-    now = _widths(model)
-    fractions = {name: 1 - wanted[name] / now[name] for name in bench.pruned(sparsity)[1]}
+    smaller, cut = bench.pruned(sparsity)
+    wanted, now = _widths(smaller), _widths(model)
+    fractions = {name: 1 - wanted[name] / now[name] for name in cut}
     if not any(fractions.values()):
-        return copy.deepcopy(model), kept
+        return copy.deepcopy(model), {}
     student, report = prune(
         model, bench.workload.example_inputs(), fractions, importance=IMPORTANCE, round_to=1
     )
-    composed = {
-        name: [kept[name][channel] for channel in left] if name in kept else left
-        for name, left in report.kept_channels.items()
-    }
-    return student, kept | composed
+    return student, report.kept_channels
 
 
 def _widths(model: nn.Module) -> dict[str, int]:
