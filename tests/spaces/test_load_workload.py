@@ -194,9 +194,27 @@ def test_the_fingerprint_changes_with_each_splits_data(tmp_path, split):
     write(tmp_path / "signs.py")
     workload = load("signs.py:Signs", tmp_path)
     before = fingerprint(workload)
-    batches = [({"x": np.full((6, 3), 9, np.float32)}, np.arange(6))]
+    count = 20 if split == "train" else 4  # only the values are others
+    batches = [({"x": np.full((count, 3), 9, np.float32)}, np.arange(count) % 2)]
     setattr(workload, f"{split}_batches", lambda: batches)
     assert fingerprint(workload) != before
+
+
+def test_training_data_that_differs_each_time_counts_by_its_shapes(tmp_path):
+    write(tmp_path / "signs.py")
+    workload = load("signs.py:Signs", tmp_path)
+    drawn = np.random.default_rng()
+    sizes = [20]
+
+    def batches():
+        size = sizes[0]
+        return [({"x": drawn.random((size, 3)).astype(np.float32)}, np.zeros(size, np.int64))]
+
+    workload.train_batches = batches
+    first = fingerprint(workload)
+    assert fingerprint(workload) == first
+    sizes[0] = 21
+    assert fingerprint(workload) != first
 
 
 def test_data_that_raises_is_blamed_in_the_fingerprint(tmp_path):
