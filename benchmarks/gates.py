@@ -40,6 +40,7 @@ from search.front import pareto_front
 from search.gates import WRONG_AT_MOST
 from search.loop import SearchLoop
 from search.policy.rungs import rungs
+from search.policy.trial_costs import prefix_of
 from search.records import NumberedRecord
 
 
@@ -97,14 +98,21 @@ def figures_of(counts: Sequence[Count]) -> dict[str, float | None]:
 
 
 def _was_wrong(loop: SearchLoop, number: int) -> bool:
+    """Say whether the model would be on the front, had nothing else trained it either."""
     state = loop.state
-    run = state.snapshot()
-    for candidate in _trained_further(loop, state.candidates[number]):
+    refused = state.candidates[number]
+    others = [t for t in state.trials if not _is_further(state.candidates[t.number], refused)]
+    for candidate in _trained_further(loop, refused):
         record = state.judged(state.evaluator.evaluate(candidate, "refused"))
-        late = NumberedRecord(len(run.trials), "complete", record)
-        if late in pareto_front(replace(run, trials=[*run.trials, late])):
+        late = NumberedRecord(len(state.trials), "complete", record)
+        if late in pareto_front(replace(state.snapshot(), trials=[*others, late])):
             return True
     return False
+
+
+def _is_further(candidate: Candidate, refused: Candidate) -> bool:
+    done, epochs = (c.distillation.epochs if c.distillation else 0 for c in (refused, candidate))
+    return prefix_of(candidate) == prefix_of(refused) and epochs > done
 
 
 def _trained_further(loop: SearchLoop, candidate: Candidate) -> Iterator[Candidate]:

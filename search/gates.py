@@ -14,7 +14,7 @@ the best metric that it could hope for.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,12 +35,12 @@ class Gates:
 
     Attributes:
         run: As the search has it.
-        hope: The best metric that fine-tuning could give one more model; None where nothing bounds
-            it yet.
+        hoped_cost: The best metric that training could give one more model, as a cost; minus
+            infinity where nothing bounds it yet.
     """
 
     run: Run
-    hope: float | None
+    hoped_cost: float
 
     def refusal(self, record: TrialRecord) -> str | None:
         """Say why a model isn't worth training, or None where it may be.
@@ -48,17 +48,15 @@ class Gates:
         Args:
             record: What was measured of it before training; the metric may be missing.
         """
-        metric = self.run.facts.metric
-        best = judged(self._at_its_best(record), self.run.facts)
+        run, metric = self.run, self.run.facts.metric
+        best = judged(self._at_its_best(record), run.facts)
         for name, overshoot in best.violations.items():
-            if overshoot > 0 and (name != metric.name or self.hope is not None):
-                bound = " and ".join(self.run.facts.constraints_on(name))
+            if overshoot > 0:
+                bound = " and ".join(run.facts.constraints_on(name))
                 return f"{bound} would be broken by {overshoot:.0%} however well it were trained"
-        if self.hope is None and metric in self.run.facts.objectives:
+        if self.hoped_cost == -math.inf and metric in run.facts.objectives:
             return None
-        run = self.run
-        costs = run.costs_of([best])
-        dominates = np.flatnonzero((run.eligible_costs <= costs).all(axis=1))
+        dominates = np.flatnonzero((run.eligible_costs <= run.costs_of([best])).all(axis=1))
         if not len(dominates):
             return None
         return (
@@ -75,33 +73,25 @@ class Gates:
         quantities = dict(record.quantities)
         for objective in {*facts.objectives, *named} - {facts.metric}:
             quantities[objective.si_name] = _at_best(quantities[objective.si_name], objective)
-        hoped = facts.metric.si_from_shown(
-            _best_imaginable(facts.metric) if self.hope is None else self.hope
-        )
+        sign = 1 if facts.metric.direction == "minimize" else -1
+        hoped = facts.metric.si_from_shown(sign * self.hoped_cost)
         name = facts.metric.si_name
         quantities[name] = Quantity(hoped, "1", "hoped for", "estimated: the best so far")
         return replace(record, quantities=quantities, failure=None)
 
 
-def hoped_metric(metrics: Iterable[float], metric: Objective) -> float | None:
-    """Return the best metric to hope for in one more model, or None where too few are known.
+def hoped_metric_cost(costs: Iterable[float]) -> float:
+    """Return the best metric to hope for in one more model, as a cost.
 
     Of n models and one more, if nothing else is known of them, each is the best with a probability
     of 1 / (n + 1), and a model that is to be compressed further is so less often. So the best of
-    19 is exceeded with a probability of at most 0.05.
+    19 is exceeded with a probability of at most 0.05; of fewer, nothing can be said.
 
     Args:
-        metrics: One for each compressed model that was measured.
-        metric: What says which way is better.
+        costs: The metric of each compressed model that was measured, as a cost.
     """
-    known: Sequence[float] = list(metrics)
-    if len(known) < _FEWEST_MODELS:
-        return None
-    return max(known) if metric.direction == "maximize" else min(known)
-
-
-def _best_imaginable(metric: Objective) -> float:
-    return math.inf if metric.direction == "maximize" else -math.inf
+    known = list(costs)
+    return min(known) if len(known) >= _FEWEST_MODELS else -math.inf
 
 
 def _at_best(quantity: Quantity, objective: Objective) -> Quantity:

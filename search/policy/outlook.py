@@ -14,20 +14,29 @@ from search.front import log_costs, pareto_front
 from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
 from search.policy.proposals import Proposal
-from search.records import NumberedRecord, Run
+from search.records import NumberedRecord, Run, RunFacts, TrialRecord
 from spaces.dimensions import Dimension
+from spaces.objectives import Objective
 
+_SMALLEST = 1e-6
 _OPTIMISM = 0.5
 """Standard deviations by which a forecast is taken to come out better than expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A measured trial, what it was, and its log costs of shape (n_objectives,)."""
+    """A measured trial.
+
+    Attributes:
+        candidate: What it was.
+        costs: Log costs of shape (n_objectives,).
+        metric_cost: The metric as a cost, be it an objective or not.
+    """
 
     trial: NumberedRecord
     candidate: Candidate
     costs: NDArray[np.float64]
+    metric_cost: float
 
 
 class Outlook:
@@ -47,7 +56,7 @@ class Outlook:
         measured = [trial for trial in run.trials if trial.record.failure is None]
         costs = log_costs([trial.record for trial in measured], run)
         self.known = [
-            Known(trial, candidates[trial.number], each)
+            Known(trial, candidates[trial.number], each, metric_cost(trial.record, run))
             for trial, each in zip(measured, costs, strict=True)
         ]
         self.gains = Gains.of(run, run.trials)
@@ -60,40 +69,44 @@ class Outlook:
         members = {trial.number for trial in pareto_front(self.run)}
         return [known for known in self.known if known.trial.number in members]
 
-    @property
-    def has_metric(self) -> bool:
-        """Say whether the metric is an objective."""
-        return bool(self._is_metric.any())
-
-    def metric_cost(self, costs: NDArray[np.float64]) -> float:
-        """Return the metric in log costs."""
-        return float(costs[self._is_metric][0])
-
-    def with_metric(self, costs: NDArray[np.float64], metric_cost: float) -> NDArray[np.float64]:
-        """Return log costs with another metric."""
-        return np.where(self._is_metric, metric_cost, costs)
-
     @cached_property
     def best_metric_cost(self) -> float:
         """The best metric measured so far, as a cost."""
-        return min(self.metric_cost(known.costs) for known in self.known)
+        return min(known.metric_cost for known in self.known)
 
-    def gain_of(self, costs: NDArray[np.float64]) -> float:
-        """Return the hypervolume that a point would add; 0 where it breaks a bound."""
-        return self.gains.of_point(costs) if (costs <= self._limits).all() else 0.0
+    def gain_of(self, costs: NDArray[np.float64], metric_cost: float) -> float:
+        """Return the hypervolume that a point would add; 0 where it breaks a bound.
+
+        Args:
+            costs: Log costs of shape (n_objectives,), in which the metric doesn't count.
+            metric_cost: The metric as a cost.
+        """
+        point = self._with_metric(costs, metric_cost)
+        inside = metric_cost <= self._metric_limit and (point <= self._limits).all()
+        return self.gains.of_point(point) if inside else 0.0
+
+    def is_hopeless(self, known: Known, hope: float) -> bool:
+        """Say whether a trial breaks a bound or is dominated even with the metric to hope for."""
+        record, metric = known.trial.record, self.run.facts.metric.name
+        if any(over > 0 for name, over in record.violations.items() if name != metric):
+            return True
+        point = self._with_metric(known.costs, hope)
+        return any((member.costs <= point).all() for member in self.front)
 
     def forecast(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Return proposals with what each should add to the front."""
         params = [proposal.candidate.params() for proposal in proposals]
         mean, spread = self._costs_forecast.predict([_speed_params(each) for each in params])
-        costs = np.where(self._is_metric, 0.0, mean - _OPTIMISM * spread)
-        if self.has_metric:
-            metric, uncertainty = self._metric_forecast.predict(params)
-            costs = np.where(self._is_metric, metric - _OPTIMISM * uncertainty, costs)
+        metric, uncertainty = self._metric_forecast.predict(params)
+        costs = mean - _OPTIMISM * spread
+        metrics = (metric - _OPTIMISM * uncertainty)[:, 0]
         return [
-            replace(proposal, gain=self.gain_of(point))
-            for proposal, point in zip(proposals, costs, strict=True)
+            replace(proposal, gain=self.gain_of(point, float(metric_cost)))
+            for proposal, point, metric_cost in zip(proposals, costs, metrics, strict=True)
         ]
+
+    def _with_metric(self, costs: NDArray[np.float64], metric_cost: float) -> NDArray[np.float64]:
+        return np.where(self._is_metric, metric_cost, costs)
 
     @cached_property
     def _costs_forecast(self) -> Forecast:
@@ -105,25 +118,35 @@ class Outlook:
     def _metric_forecast(self) -> Forecast:
         newest = self.known[-MOST_OBSERVATIONS:]
         params = [known.candidate.params() for known in newest]
-        metrics = np.array([[self.metric_cost(known.costs)] for known in newest])
+        metrics = np.array([[known.metric_cost] for known in newest])
         return fit_forecast(self._dimensions, params, metrics)
 
     @cached_property
     def _limits(self) -> NDArray[np.float64]:
-        """Return the largest log cost that each objective's bounds allow."""
+        """The largest log cost that each objective's bounds allow."""
         facts = self.run.facts
-        limits = []
-        for objective in facts.objectives:
-            low, high = facts.bounds.get(objective.name, (None, None))
-            worst = high if objective.direction == "minimize" else low
-            cost = worst if worst is None or objective.direction == "minimize" else -worst
-            if cost is None:
-                limits.append(np.inf)
-            elif objective == facts.metric:
-                limits.append(cost)
-            else:
-                limits.append(np.copysign(1.0, cost) * np.log(max(abs(cost), 1e-6)))
-        return np.array(limits)
+        limits = np.array([_limit(objective, facts) for objective in facts.objectives])
+        logs = np.copysign(1.0, limits) * np.log(np.maximum(np.abs(limits), _SMALLEST))
+        return np.where(self._is_metric, limits, logs)
+
+    @cached_property
+    def _metric_limit(self) -> float:
+        return _limit(self.run.facts.metric, self.run.facts)
+
+
+def metric_cost(record: TrialRecord, run: Run) -> float:
+    """Return a measured metric as a cost."""
+    value = record.shown(run.facts.metric)
+    assert value is not None
+    return value if run.facts.metric.direction == "minimize" else -value
+
+
+def _limit(objective: Objective, facts: RunFacts) -> float:
+    """Return the largest cost that an objective's bounds allow; infinity without one."""
+    low, high = facts.bounds.get(objective.name, (None, None))
+    if objective.direction == "minimize":
+        return np.inf if high is None else high
+    return np.inf if low is None else -low
 
 
 def _speed_params(params: Params) -> Params:

@@ -22,10 +22,10 @@ import numpy as np
 
 from evaluators.candidate import Candidate
 from search.evaluation import Refuse
-from search.gates import Gates, hoped_metric
+from search.gates import Gates, hoped_metric_cost
 from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
-from search.policy.outlook import Known, Outlook
+from search.policy.outlook import Known, Outlook, metric_cost
 from search.policy.proposals import Neighbours, Proposal
 from search.policy.rungs import rungs
 from search.policy.training import TrainingGains
@@ -62,7 +62,7 @@ class Policy:
         self._training = TrainingGains()
         self._tried: set[Hashable] = set()
         self._climbed: set[Hashable] = set()
-        self._metrics: dict[Hashable, float] = {}
+        self._metric_costs: dict[Hashable, float] = {}
         self._learned = 0
 
     def propose(self, run: Run, candidates: Mapping[int, Candidate]) -> Proposal | None:
@@ -73,7 +73,8 @@ class Policy:
             candidates: What each of its trials was.
         """
         for trial in run.trials[self._learned :]:
-            self._learn(trial, candidates[trial.number], run)
+            if trial.number in candidates:  # else it was killed before that was decided
+                self._learn(trial, candidates[trial.number], run)
         self._learned = len(run.trials)
         if run.baseline is None or run.baseline.failure is not None:
             return None
@@ -114,7 +115,7 @@ class Policy:
         return self._gates(run).refusal
 
     def _gates(self, run: Run) -> Gates:
-        return Gates(run, hoped_metric(self._metrics.values(), run.facts.metric))
+        return Gates(run, hoped_metric_cost(self._metric_costs.values()))
 
     def _learn(self, trial: NumberedRecord, candidate: Candidate, run: Run) -> None:
         record = trial.record
@@ -123,14 +124,11 @@ class Policy:
             return
         self._tried.add(_key(candidate))
         self._climbed.add((prefix_of(candidate), _epochs(candidate)))
-        metric = record.shown(run.facts.metric)
-        if record.failure is not None or metric is None:
-            return
-        sign = -1 if run.facts.metric.direction == "maximize" else 1
-        best = min((sign * known for known in self._metrics.values()), default=sign * metric)
-        self._training.learn(candidate, sign * metric, best)
-        kept = self._metrics.get(model_of(candidate), metric)
-        self._metrics[model_of(candidate)] = sign * min(sign * metric, sign * kept)
+        if record.failure is None:
+            cost = metric_cost(record, run)
+            self._training.learn(candidate, cost, min(self._metric_costs.values(), default=cost))
+            model = model_of(candidate)
+            self._metric_costs[model] = min(cost, self._metric_costs.get(model, cost))
 
     def _promising(self, outlook: Outlook) -> Iterator[Proposal]:
         rng = np.random.default_rng(self._seed * _SEED_STRIDE + len(outlook.run.trials))
@@ -161,32 +159,32 @@ class Policy:
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
         """Yield the rungs at which a model could then be on the front."""
-        if not outlook.has_metric:
-            return
         gates = self._gates(outlook.run)
         for known in outlook.known:
-            if not known.candidate.is_pruned:
+            number = known.trial.number
+            above = self._rungs_above(known.candidate, near)
+            if not above or number in self.refused:
                 continue
-            prefix, done = prefix_of(known.candidate), _epochs(known.candidate)
-            above = [
-                epochs
-                for epochs in near.ladder
-                if epochs > done and (prefix, epochs) not in self._climbed
-            ]
-            found = list(self._trained(outlook, known, near, above))
-            refusal = gates.refusal(known.trial.record) if found else None
-            if refusal is None:
-                yield from found
-            else:
-                self.refused[known.trial.number] = refusal
+            if outlook.is_hopeless(known, gates.hoped_cost):
+                refusal = gates.refusal(known.trial.record)
+                if refusal is not None:
+                    self.refused[number] = refusal
+                    continue
+            yield from self._trained(outlook, known, near, above)
+
+    def _rungs_above(self, candidate: Candidate, near: Neighbours) -> list[int]:
+        if not candidate.is_pruned:
+            return []
+        prefix, done = prefix_of(candidate), _epochs(candidate)
+        return [e for e in near.ladder if e > done and (prefix, e) not in self._climbed]
 
     def _trained(
         self, outlook: Outlook, known: Known, near: Neighbours, above: Iterable[int]
     ) -> Iterator[Proposal]:
-        cost = outlook.metric_cost(known.costs)
+        cost = known.metric_cost
         for epochs in above:
             cost = self._training.expected_cost(cost, outlook.best_metric_cost, epochs)
-            gain = outlook.gain_of(outlook.with_metric(known.costs, cost))
+            gain = outlook.gain_of(known.costs, cost)
             if gain > 0:
                 candidate = near.trained(known.candidate, epochs)
                 yield Proposal("rung", known.trial.number, candidate, gain=gain)

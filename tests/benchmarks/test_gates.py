@@ -30,7 +30,7 @@ def test_what_was_refused_is_counted_and_checked(checked, capsys):
 
 
 def test_a_gate_that_hopes_for_too_little_is_found_wrong(checked, monkeypatch):
-    monkeypatch.setattr(policy, "hoped_metric", lambda metrics, _metric: min(metrics))
+    monkeypatch.setattr(policy, "hoped_metric_cost", lambda costs: max(costs, default=0.0))
     found = checked()
     assert found["refused"] > 0
     assert found["wrong_share"] > found["stated_at_most"]

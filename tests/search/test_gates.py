@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from evaluators.measurement import Quantity
-from search.gates import Gates, hoped_metric
-from spaces.objectives import ACCURACY, Objective
+from search.gates import Gates, hoped_metric_cost
+from spaces.objectives import Objective
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def probed(build, latency_ms, memory_mib, spread=0.05):
 
 
 def test_what_a_trial_would_dominate_at_the_best_metric_is_refused(build, run):
-    gates = Gates(run, hope=0.95)
+    gates = Gates(run, hoped_cost=-0.95)
     assert "trial 0 would dominate it" in gates.refusal(probed(build, 1.2, 2.0))
     assert "at most 0.05" in gates.refusal(probed(build, 1.2, 2.0))
     assert gates.refusal(probed(build, 0.9, 2.0)) is None
@@ -35,38 +36,36 @@ def test_what_a_trial_would_dominate_at_the_best_metric_is_refused(build, run):
 
 
 def test_a_latency_that_a_repeat_may_undercut_is_not_refused(build, run):
-    assert Gates(run, hope=0.95).refusal(probed(build, 1.04, 2.0)) is None
+    assert Gates(run, hoped_cost=-0.95).refusal(probed(build, 1.04, 2.0)) is None
 
 
 def test_a_better_metric_to_hope_for_opens_the_gate(build, run):
-    assert Gates(run, hope=0.955).refusal(probed(build, 1.2, 2.0)) is None
-    assert Gates(run, hope=None).refusal(probed(build, 1.2, 2.0)) is None
+    assert Gates(run, hoped_cost=-0.955).refusal(probed(build, 1.2, 2.0)) is None
+    assert Gates(run, hoped_cost=-math.inf).refusal(probed(build, 1.2, 2.0)) is None
 
 
 def test_what_breaks_a_bound_at_its_best_is_refused_however_it_may_be_trained(build, run):
     bounded = replace(run, facts=build.facts(bounds={"latency_p90_ms": (None, 3.0)}))
-    gates = Gates(bounded, hope=None)
+    gates = Gates(bounded, hoped_cost=-math.inf)
     assert gates.refusal(probed(build, 3.1, 1.0)) is None  # 2.95 at the end of its interval
     assert gates.refusal(probed(build, 4.0, 1.0)).startswith("latency_p90_ms <= 3 would be broken")
 
 
 def test_a_bound_on_the_metric_needs_a_hope(build, run):
     bounded = replace(run, facts=build.facts(bounds={"accuracy": (0.97, None)}))
-    assert Gates(bounded, hope=None).refusal(probed(build, 0.5, 1.0)) is None
-    assert "accuracy >= 0.97" in Gates(bounded, hope=0.96).refusal(probed(build, 0.5, 1.0))
+    assert Gates(bounded, hoped_cost=-math.inf).refusal(probed(build, 0.5, 1.0)) is None
+    assert "accuracy >= 0.97" in Gates(bounded, hoped_cost=-0.96).refusal(probed(build, 0.5, 1.0))
 
 
 def test_infeasible_trials_dominate_nothing(build):
     run = build.run(build.record(1.0, 2.0, 0.95, violations={"accuracy": 0.1}))
-    assert Gates(run, hope=0.95).refusal(probed(build, 1.2, 2.0)) is None
+    assert Gates(run, hoped_cost=-0.95).refusal(probed(build, 1.2, 2.0)) is None
 
 
 def test_nineteen_models_bound_what_to_hope_for():
-    metrics = [0.80 + n / 100 for n in range(18)]
-    assert hoped_metric(metrics, ACCURACY) is None
-    assert hoped_metric([*metrics, 0.5], ACCURACY) == pytest.approx(0.97)
-    error = Objective("error", "minimize", "", "error")
-    assert hoped_metric([*metrics, 0.5], error) == pytest.approx(0.5)
+    costs = [-0.80 - n / 100 for n in range(18)]
+    assert hoped_metric_cost(costs) == -math.inf
+    assert hoped_metric_cost([*costs, -0.5]) == pytest.approx(-0.97)
 
 
 def test_the_next_of_nineteen_is_the_best_in_one_of_twenty():
@@ -84,5 +83,5 @@ def test_a_metric_that_is_to_be_small(build):
     member = build.record(1.0)
     numbers = {**member.quantities, "error": Quantity(0.1, "1", "chosen", "measured")}
     run = replace(build.run(replace(member, quantities=numbers)), facts=facts)
-    assert Gates(run, hope=0.1).refusal(probed(build, 1.2, 2.0)) is not None
-    assert Gates(run, hope=0.09).refusal(probed(build, 1.2, 2.0)) is None
+    assert Gates(run, hoped_cost=0.1).refusal(probed(build, 1.2, 2.0)) is not None
+    assert Gates(run, hoped_cost=0.09).refusal(probed(build, 1.2, 2.0)) is None
