@@ -77,16 +77,33 @@ def record_shapes(scratch: Path, round_: int, attempts: int) -> None:
 
 
 def pack(scratch: Path, path: Path) -> None:
-    """Write the table from what the scratch files hold, the least disturbed of each shape."""
-    best: dict[str, Row] = {}
+    """Write the table from what the scratch files hold, the least disturbed of each shape.
+
+    Raises:
+        SystemExit: If a point of the grid is missing.
+    """
+    space = grid_space()
+    shapes: dict[str, Row] = {}
     for file in sorted(scratch.glob("shapes-*.jsonl")):
         for row in rows_of(file):
-            key = json.dumps(row["point"])
-            if key not in best or row["disturbed"] < best[key]["disturbed"]:
-                best[key] = row
-    models = [row for start in STARTS for row in rows_of(scratch / f"models-{start}.jsonl")]
-    forge = _forge(grid_space(), scratch)
-    write_table(path, _header(forge), {"models": models, "shapes": best.values()})
+            kept = shapes.setdefault(json.dumps(row["point"]), row)
+            if row["disturbed"] < kept["disturbed"]:
+                shapes[json.dumps(row["point"])] = row
+    models = {
+        json.dumps(row["point"]): row
+        for start in STARTS
+        for row in rows_of(scratch / f"models-{start}.jsonl")
+    }
+    models_wanted = (point for start in STARTS for point in model_points(space, start))
+    wanted = [*models_wanted, *shape_points(space, DEVICE.cpu_count)]
+    missing = sum(json.dumps(point) not in {**models, **shapes} for point in wanted)
+    if missing:
+        sys.exit(
+            f"the scratch files must hold all {len(wanted)} points of the grid, but {missing} are "
+            "missing. Go on with: record_table.py models, record_table.py shapes"
+        )
+    rows = {"models": models.values(), "shapes": shapes.values()}
+    write_table(path, _header(_forge(space, scratch)), rows)
 
 
 def _header(forge: Forge) -> Row:
