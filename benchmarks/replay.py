@@ -8,7 +8,7 @@ The table holds real measurements and the real cost of every stage; `record_tabl
 search runs in virtual time: a stage costs its recorded seconds, asking and telling the CPU seconds
 that they take here. Our own loop runs as it is, with a store that remembers what it built; plain
 Optuna pays every stage of every trial, and fine-tunes what was pruned without reconstruction. 20
-seeds take about 15 minutes on two cores; ``--quick`` takes three seeds of a shorter search.
+seeds take about half an hour on two cores; ``--quick`` takes three seeds of a shorter search.
 
 With ``--samplers`` our loop runs with each candidate for the default sampler instead.
 """
@@ -38,8 +38,8 @@ from benchmarks.replay_parts.methods import METHODS, SAMPLERS, Limits
 from benchmarks.replay_parts.table import TABLE_FILE, read_table
 from evaluators.benchmark.cpus import usable_cpus
 
-FULL = Limits(virtual_s=7200.0, trials=2000)
-QUICK = Limits(virtual_s=1800.0, trials=300)
+FULL = Limits(virtual_s=7200.0, trials=400)
+QUICK = Limits(virtual_s=1800.0, trials=100)
 SEEDS, QUICK_SEEDS = 20, 3
 _PLAIN_WIDTH = 120
 """Columns where the output isn't a terminal."""
