@@ -141,7 +141,7 @@ def _teacher_outputs(workload: Workload, message: Message) -> Answer:
 
 def _distill(workload: Workload, message: Message) -> Answer:
     """Fine-tune a compressed model from the teacher."""
-    from evaluators.compress.distill import RECONSTRUCTED_LEARNING_RATE, distill
+    from evaluators.compress.distill import distill, reconstructed_learning_rate
     from evaluators.compress.prune import load_compressed, save_compressed
     from evaluators.compress.teacher_outputs import read_teacher_outputs
 
@@ -157,7 +157,7 @@ def _distill(workload: Workload, message: Message) -> Answer:
         alpha=body["alpha"],
         epochs=body["epochs"],
         seed=body["seed"],
-        learning_rate=RECONSTRUCTED_LEARNING_RATE,
+        learning_rate=reconstructed_learning_rate(body["epochs"]),
         kept=read_teacher_outputs(Path(folder)) if folder else None,
     )
     save_compressed(student, Path(body["out_dir"]) / MODEL_FILE)

@@ -14,7 +14,7 @@ from torch import nn
 
 from evaluators.compress.coupled_layers import LAYERS, width
 from evaluators.compress.dense_targets import dense_targets
-from evaluators.compress.distill import PEAK_LEARNING_RATE, RECONSTRUCTED_LEARNING_RATE, distill
+from evaluators.compress.distill import PEAK_LEARNING_RATE, distill, reconstructed_learning_rate
 from evaluators.compress.prune import prune
 from evaluators.compress.reconstruct import reconstruct
 from evaluators.compress.teacher_outputs import (
@@ -126,7 +126,7 @@ def reconstructed(bench: Bench, levels: Iterable[float], epochs: int) -> dict[fl
         targets = targets or dense_targets(bench.teacher, bench.calibration(), seed=bench.seed)
         student, kept = bench.pruned(sparsity)
         reconstruct(student, targets, kept)
-        bench.tune(student, epochs, RECONSTRUCTED_LEARNING_RATE)
+        bench.tune(student, epochs, reconstructed_learning_rate(epochs))
         return student
 
     return _timed(bench, levels, method)
@@ -144,7 +144,7 @@ def from_next_lower(bench: Bench, levels: Iterable[float], epochs: int) -> dict[
         targets = dense_targets(model, bench.calibration(), seed=bench.seed)
         model, kept = _pruned_further(bench, model, sparsity)
         reconstruct(model, targets, kept)
-        bench.tune(model, epochs, RECONSTRUCTED_LEARNING_RATE)
+        bench.tune(model, epochs, reconstructed_learning_rate(epochs))
         return model
 
     return _timed(bench, levels, method)

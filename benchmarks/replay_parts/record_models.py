@@ -27,7 +27,7 @@ from benchmarks.replay_parts.packed_answers import packed
 from benchmarks.replay_parts.stopwatch import Stopwatch
 from evaluators.benchmark.accuracy import collect_outputs
 from evaluators.compress.dense_targets import DenseTargets, dense_targets
-from evaluators.compress.distill import PEAK_LEARNING_RATE, RECONSTRUCTED_LEARNING_RATE, distill
+from evaluators.compress.distill import PEAK_LEARNING_RATE, distill, reconstructed_learning_rate
 from evaluators.compress.prune import prune
 from evaluators.compress.reconstruct import reconstruct
 from evaluators.compress.teacher_outputs import (
@@ -93,7 +93,9 @@ class Forge:
                 alpha=point.alpha,
                 epochs=point.epochs,
                 seed=_SEED,
-                learning_rate=RECONSTRUCTED_LEARNING_RATE if is_ours else PEAK_LEARNING_RATE,
+                learning_rate=(
+                    reconstructed_learning_rate(point.epochs) if is_ours else PEAK_LEARNING_RATE
+                ),
                 kept=kept,
             )
 

@@ -25,11 +25,21 @@ from spaces.workload import Array, FineTunesItself, Inputs, Workload
 
 PEAK_LEARNING_RATE = 0.05
 """For a model that pruning left with weights that no longer fit."""
-RECONSTRUCTED_LEARNING_RATE = 0.005
-"""For one that reconstruction has brought near the teacher, or that wasn't pruned at all."""
+_GENTLE_LEARNING_RATE = 0.005
+_FEWEST_EPOCHS_TO_LEARN = 4
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 WARM_UP_SHARE = 0.2
+
+
+def reconstructed_learning_rate(epochs: int) -> float:
+    """Return the peak for a model that reconstruction brought near the teacher, or that is whole.
+
+    A short training must not undo what reconstruction gave; a long one has the time to go beyond
+    it. ResNet-20 of double width on noisy digits at sparsity 0.8, accuracy in %: after 2 epochs
+    88.5 with a peak of 0.005 and 82.5 with 0.05; after 4, 89.5 and 90.5; after 8, 89.5 and 92.3.
+    """
+    return PEAK_LEARNING_RATE if epochs >= _FEWEST_EPOCHS_TO_LEARN else _GENTLE_LEARNING_RATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from evaluators.compress.distill import distill
+from evaluators.compress.distill import (
+    PEAK_LEARNING_RATE,
+    distill,
+    reconstructed_learning_rate,
+)
 from evaluators.failures import CandidateRejected
 from spaces.workload import Workload, WorkloadError
 
@@ -241,3 +245,10 @@ def test_images_keep_their_layout_after_training():
 def test_settings_have_ranges(models, changes, rule):
     with pytest.raises(ValueError, match=rule):
         tuned(*models, **changes)
+
+
+def test_a_reconstructed_model_is_trained_gently_unless_there_is_time():
+    rates = [reconstructed_learning_rate(epochs) for epochs in (1, 2, 4, 8, 100)]
+    assert rates == sorted(rates)
+    assert rates[0] < PEAK_LEARNING_RATE / 5
+    assert rates[-1] == PEAK_LEARNING_RATE
