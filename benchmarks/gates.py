@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import optuna
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted = _parse(arguments)
     limits = QUICK if wanted.quick else FULL
     seeds = range(wanted.seeds or (QUICK_SEEDS if wanted.quick else SEEDS))
-    with ProcessPoolExecutor(len(usable_cpus())) as pool:
+    spawn = get_context("spawn")  # a fork of a process in which torch has threads hangs
+    with ProcessPoolExecutor(len(usable_cpus()), spawn) as pool:
         counts = list(pool.map(partial(check, limits=limits, table=wanted.table), seeds))
     figures = figures_of(counts)
     shown = Grid("figure", "value", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -9,28 +9,26 @@ from benchmarks.replay_parts.methods import Limits
 from search.policy import policy
 from tests.benchmarks.replay_parts.tables import write_formula_table
 
+LIMITS = Limits(virtual_s=900.0, trials=60)
+
 
 @pytest.fixture
-def checked(monkeypatch, tmp_path):
-    monkeypatch.setattr(gates, "QUICK", Limits(virtual_s=900.0, trials=60))
-
-    def run():
-        table, out = write_formula_table(tmp_path / "table.json.gz"), tmp_path / "figures.json"
-        gates.main(["--quick", "--seeds", "2", "--table", str(table), "--out", str(out)])
-        return json.loads(out.read_text())
-
-    return run
+def table(tmp_path):
+    return write_formula_table(tmp_path / "table.json.gz")
 
 
-def test_what_was_refused_is_counted_and_checked(checked, capsys):
-    found = checked()
+def test_what_was_refused_is_counted_and_checked(monkeypatch, table, tmp_path, capsys):
+    monkeypatch.setattr(gates, "QUICK", LIMITS)
+    out = tmp_path / "figures.json"
+    gates.main(["--quick", "--seeds", "1", "--table", str(table), "--out", str(out)])
+    found = json.loads(out.read_text())
     assert found["stated_at_most"] == 0.05
     assert found["wrong"] <= found["refused"]
     assert "wrong_share" in capsys.readouterr().out
 
 
-def test_a_gate_that_hopes_for_too_little_is_found_wrong(checked, monkeypatch):
+def test_a_gate_that_hopes_for_too_little_is_found_wrong(monkeypatch, table):
     monkeypatch.setattr(policy, "hoped_metric_cost", lambda costs: max(costs, default=0.0))
-    found = checked()
+    found = gates.figures_of([gates.check(0, limits=LIMITS, table=table)])
     assert found["refused"] > 0
     assert found["wrong_share"] > found["stated_at_most"]
