@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -38,8 +37,7 @@ from benchmarks.fidelity_parts.memory import memory
 from benchmarks.fidelity_parts.order import order
 from benchmarks.fidelity_parts.repeat import repeat
 from benchmarks.fidelity_parts.rig import FULL, QUICK, Figures, Rig, Scale
-from evaluators.benchmark.cpus import usable_cpus
-from evaluators.benchmark.environment import cpu_model
+from benchmarks.machine import machine_facts
 
 PARTS: dict[str, Callable[[Rig], Figures]] = {
     "openvino": openvino,
@@ -73,7 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = run(options.only or list(PARTS), QUICK if options.quick else FULL, console)
     _show(figures, console)
     if options.out is not None:
-        facts = {"quick": options.quick, "duration_s": time.monotonic() - start_s, **_machine()}
+        facts = {
+            "quick": options.quick,
+            "duration_s": time.monotonic() - start_s,
+            **machine_facts(),
+        }
         options.out.write_text(json.dumps({**figures, **facts}, indent=1) + "\n")
 
 
@@ -103,14 +105,6 @@ def _show(figures: Figures, console: Console) -> None:
     for name, value in figures.items():
         table.add_row(name, "-" if value is None else f"{value:.4g}", TARGETS.get(name, ""))
     console.print(table)
-
-
-def _machine() -> dict[str, str | int | float]:
-    return {
-        "cpu_model": cpu_model(),
-        "cpu_count": len(usable_cpus()),
-        "load_1min": os.getloadavg()[0],
-    }
 
 
 if __name__ == "__main__":

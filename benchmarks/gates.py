@@ -12,7 +12,6 @@ wrong if one of them would be on the front of the finished search.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import sys
@@ -31,10 +30,10 @@ from rich.table import Table as Grid
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees only its own folder
 
-from benchmarks.replay import FULL, QUICK, QUICK_SEEDS, SEEDS
+from benchmarks.replay import FULL, QUICK, QUICK_SEEDS, SEEDS, parser
 from benchmarks.replay_parts.grid import options
 from benchmarks.replay_parts.methods import Limits, Ours
-from benchmarks.replay_parts.table import TABLE_FILE, read_table
+from benchmarks.replay_parts.table import read_table
 from evaluators.benchmark.cpus import usable_cpus
 from evaluators.candidate import Candidate, Distillation
 from search.front import pareto_front
@@ -62,7 +61,7 @@ class Count:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Search with every seed, check what was refused, and write the figures."""
-    wanted = _parse(arguments)
+    wanted = parser(__doc__).parse_args(arguments)
     limits = QUICK if wanted.quick else FULL
     seeds = range(wanted.seeds or (QUICK_SEEDS if wanted.quick else SEEDS))
     spawn = get_context("spawn")  # a fork of a process in which torch has threads hangs
@@ -113,30 +112,17 @@ def _was_wrong(loop: SearchLoop, number: int) -> bool:
 
 
 def _is_further(candidate: Candidate, refused: Candidate) -> bool:
-    done, epochs = (c.distillation.epochs if c.distillation else 0 for c in (refused, candidate))
-    return prefix_of(candidate) == prefix_of(refused) and epochs > done
+    return prefix_of(candidate) == prefix_of(refused) and candidate.epochs > refused.epochs
 
 
 def _trained_further(loop: SearchLoop, candidate: Candidate) -> Iterator[Candidate]:
     settings = loop.state.plan.parameters.distillation
-    done = candidate.distillation.epochs if candidate.distillation else 0
-    above = (epochs for epochs in rungs(settings["epochs"]) if epochs > done)
+    above = (epochs for epochs in rungs(settings["epochs"]) if epochs > candidate.epochs)
     for epochs, temperature, alpha in itertools.product(
         above, options(settings["temperature"]), options(settings["alpha"])
     ):
         trained = Distillation(epochs, float(temperature), float(alpha))
         yield replace(candidate, distillation=trained)
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="under two minutes")
-    parser.add_argument("--seeds", type=int, metavar="N", help=f"{SEEDS} if left out")
-    parser.add_argument("--table", type=Path, default=TABLE_FILE, metavar="FILE")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures as flat JSON")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -40,6 +39,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees only its own folder
 
+from benchmarks.machine import machine_facts
 from benchmarks.overhead_parts.session import (
     ASK,
     PROGRESS,
@@ -50,8 +50,6 @@ from benchmarks.overhead_parts.session import (
     read,
     search_on,
 )
-from evaluators.benchmark.cpus import usable_cpus
-from evaluators.benchmark.environment import cpu_model
 
 Figures = dict[str, float | int | None]
 """Name with its unit -> value."""
@@ -94,7 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures = run(Path(folder) / "run", QUICK if options.quick else FULL)
     _show(figures, console)
     if options.out is not None:
-        facts = {"quick": options.quick, "duration_s": time.monotonic() - start_s, **_machine()}
+        facts = {
+            "quick": options.quick,
+            "duration_s": time.monotonic() - start_s,
+            **machine_facts(),
+        }
         options.out.write_text(json.dumps({**figures, **facts}, indent=1) + "\n")
 
 
@@ -168,14 +170,6 @@ def _show(figures: Figures, console: Console) -> None:
 
 def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
-
-
-def _machine() -> dict[str, str | int | float]:
-    return {
-        "cpu_model": cpu_model(),
-        "cpu_count": len(usable_cpus()),
-        "load_1min": os.getloadavg()[0],
-    }
 
 
 if __name__ == "__main__":

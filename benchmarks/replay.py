@@ -82,16 +82,22 @@ def _run(name: str, seed: int, *, limits: Limits, table: Path) -> Outcome:
     return {**METHODS, **SAMPLERS}[name].run(read_table(table), seed, limits)
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the options of every script that replays searches."""
+    found = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="under two minutes")
-    parser.add_argument("--samplers", action="store_true", help="compare samplers of our own loop")
-    parser.add_argument("--seeds", type=int, metavar="N", help=f"{SEEDS} if left out")
-    parser.add_argument("--table", type=Path, default=TABLE_FILE, metavar="FILE")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures as flat JSON")
-    return parser.parse_args(arguments)
+    found.add_argument("--quick", action="store_true", help="under two minutes")
+    found.add_argument("--seeds", type=int, metavar="N", help=f"{SEEDS} if left out")
+    found.add_argument("--table", type=Path, default=TABLE_FILE, metavar="FILE")
+    found.add_argument("--out", type=Path, metavar="FILE", help="write the figures as flat JSON")
+    return found
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options = parser(__doc__)
+    options.add_argument("--samplers", action="store_true", help="compare samplers of our own loop")
+    return options.parse_args(arguments)
 
 
 if __name__ == "__main__":

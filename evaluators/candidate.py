@@ -55,6 +55,11 @@ class Candidate:
             return any(value > 0 for value in self.sparsity.values())
         return self.sparsity > 0
 
+    @property
+    def epochs(self) -> int:
+        """Return how many epochs of fine-tuning it has; 0 without any."""
+        return self.distillation.epochs if self.distillation else 0
+
     def params(self) -> dict[str, FlagValue]:
         """Return the candidate as the flat, dotted names that tables and files show."""
         shown: dict[str, FlagValue] = {"engine": self.engine, "precision": self.precision}
@@ -64,7 +69,7 @@ class Candidate:
             shown["sparsity"] = self.sparsity
         if self.is_pruned:
             shown |= {"pruning.importance": self.importance, "pruning.round_to": self.round_to}
-        shown["distillation.epochs"] = self.distillation.epochs if self.distillation else 0
+        shown["distillation.epochs"] = self.epochs
         if self.distillation:
             shown["distillation.temperature"] = self.distillation.temperature
             shown["distillation.alpha"] = self.distillation.alpha

@@ -8,7 +8,7 @@ from dataclasses import replace
 from evaluators.measurement import Quantity
 from search.records import GATED, Bounds, RunFacts, TrialRecord
 from spaces.constraints import Constraint
-from spaces.objectives import OBJECTIVES, Objective
+from spaces.objectives import Objective
 
 UNBUILDABLE_OVERSHOOT = 10.0
 """Samplers add constraints up, so this outweighs any bound that is merely broken."""
@@ -74,9 +74,9 @@ def judged(record: TrialRecord, facts: RunFacts) -> TrialRecord:
     """
     if record.failure is not None and record.failure.kind != GATED:
         return record
-    known = {**OBJECTIVES, **{o.name: o for o in (*facts.objectives, facts.metric)}}
-    bounded = [known[name] for name in facts.bounds]
-    constrained = [o for o in bounded if record.failure is None or o.si_name in record.quantities]
+    constrained = [
+        o for o in facts.bounded if record.failure is None or o.si_name in record.quantities
+    ]
     over = violations_of(record.quantities, constrained, facts.bounds)
     return replace(record, violations=over)
 

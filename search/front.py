@@ -77,7 +77,7 @@ def hypervolume(run: Run) -> float | None:
     reference = np.array(
         [ACCURACY_DROP_AT_REFERENCE if o == run.facts.metric else 0.0 for o in axes]
     )
-    points = _logarithms(run.eligible_costs, run) - log_costs([run.baseline], run)
+    points = logarithms(run.eligible_costs, run) - log_costs([run.baseline], run)
     inside = points[(points < reference).all(axis=1)]
     return float(moocore.hypervolume(inside, ref=reference)) if len(inside) else 0.0
 
@@ -89,10 +89,11 @@ def log_costs(records: Sequence[TrialRecord], run: Run) -> NDArray[np.float64]:
         records: With a value for each of the run's objectives.
         run: Whose objectives.
     """
-    return _logarithms(run.costs_of(records), run)
+    return logarithms(run.costs_of(records), run)
 
 
-def _logarithms(costs: NDArray[np.float64], run: Run) -> NDArray[np.float64]:
+def logarithms(costs: NDArray[np.float64], run: Run) -> NDArray[np.float64]:
+    """Return costs of shape (..., n_objectives) as logarithms, the metric as it is."""
     is_metric = np.array([objective == run.facts.metric for objective in run.facts.objectives])
     logs = np.copysign(1.0, costs) * np.log(np.maximum(np.abs(costs), _SMALLEST))
     return np.where(is_metric, costs, logs)

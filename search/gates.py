@@ -22,7 +22,7 @@ import numpy as np
 from evaluators.measurement import Quantity
 from search.bounds import judged
 from search.records import Run, TrialRecord
-from spaces.objectives import OBJECTIVES, Objective
+from spaces.objectives import Objective
 
 WRONG_AT_MOST = 0.05
 """The probability that a model which is refused would have been on the front."""
@@ -68,10 +68,8 @@ class Gates:
     def _at_its_best(self, record: TrialRecord) -> TrialRecord:
         """Return the record with each cost where a repeat might find it, and the hoped metric."""
         facts = self.run.facts
-        known = {**OBJECTIVES, **{o.name: o for o in facts.objectives}}
-        named = [known[name] for name in facts.bounds if name != facts.metric.name]
         quantities = dict(record.quantities)
-        for objective in {*facts.objectives, *named} - {facts.metric}:
+        for objective in {*facts.objectives, *facts.bounded} - {facts.metric}:
             quantities[objective.si_name] = _at_best(quantities[objective.si_name], objective)
         sign = 1 if facts.metric.direction == "minimize" else -1
         hoped = facts.metric.si_from_shown(sign * self.hoped_cost)

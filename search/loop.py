@@ -108,13 +108,14 @@ class SearchLoop:
         trial, candidate, origin = self._ask()
         ask_s = time.monotonic() - start
         state.observe(TrialStarted(trial.number, dict(candidate.params())))
-        record = self._evaluate(trial.number, candidate)
+        same = self._same_as(candidate)
+        record = self._evaluate(trial.number, candidate, same[-1].record if same else None)
         record = self._with_costs(replace(record, origin=origin), ask_s)
         feedback.tell(state.study, trial, record, state.plan.objectives)
-        same = [] if record.failure else self._same_as(candidate)
         numbered = NumberedRecord(trial.number, _state(record), record)
         state.add(numbered, candidate)
-        self._share_samples(same, record)
+        if record.failure is None:
+            self._share_samples(same, record)
         self.budget.add_trial(time.monotonic() - start)
         finished, total = state.finished, self.budget.trials
         left_s = self.budget.expected_left_s(finished, reserve_s)
@@ -133,15 +134,15 @@ class SearchLoop:
         trial = state.study.ask()
         return trial, parameters.ask(trial), origin
 
-    def _evaluate(self, number: int, candidate: Candidate) -> TrialRecord:
+    def _evaluate(
+        self, number: int, candidate: Candidate, before: TrialRecord | None
+    ) -> TrialRecord:
         """Measure a candidate; the first trial is the baseline, which just was."""
         state = self.state
         if number == 0 and candidate == state.plan.baseline and state.baseline is not None:
             record = replace(state.baseline, stage_seconds={}, found_stages=[])
         else:
             refuse = self.policy.gate(state.snapshot(), candidate)
-            same = self._same_as(candidate)
-            before = same[-1].record if same else None
             record = state.evaluator.evaluate(candidate, f"trial {number}", refuse, before)
         return state.judged(record)
 

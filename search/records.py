@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
 from search.drift import CanaryReading
-from spaces.objectives import Objective
+from spaces.objectives import OBJECTIVES, Objective
 
 Bounds = tuple[float | None, float | None]
 
@@ -197,6 +197,12 @@ class RunFacts:
     bounds: Mapping[str, Bounds]
     space_path: str = ""
     overrides: tuple[str, ...] = ()
+
+    @property
+    def bounded(self) -> tuple[Objective, ...]:
+        """Return the constrained objectives."""
+        known = {**OBJECTIVES, **{o.name: o for o in (*self.objectives, self.metric)}}
+        return tuple(known[name] for name in self.bounds)
 
     @property
     def constraints(self) -> tuple[str, ...]:

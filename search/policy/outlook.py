@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.candidate import Candidate
-from search.front import log_costs, pareto_front
+from search.front import log_costs, logarithms, pareto_front
 from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
 from search.policy.proposals import Proposal
@@ -18,7 +18,6 @@ from search.records import NumberedRecord, Run, RunFacts, TrialRecord
 from spaces.dimensions import Dimension
 from spaces.objectives import Objective
 
-_SMALLEST = 1e-6
 _OPTIMISM = 0.5
 """Standard deviations by which a forecast is taken to come out better than expected."""
 
@@ -126,8 +125,7 @@ class Outlook:
         """The largest log cost that each objective's bounds allow."""
         facts = self.run.facts
         limits = np.array([_limit(objective, facts) for objective in facts.objectives])
-        logs = np.copysign(1.0, limits) * np.log(np.maximum(np.abs(limits), _SMALLEST))
-        return np.where(self._is_metric, limits, logs)
+        return logarithms(limits, self.run)
 
     @cached_property
     def _metric_limit(self) -> float:

@@ -123,7 +123,7 @@ class Policy:
         if record.failure is not None and record.failure.is_transient:
             return
         self._tried.add(_key(candidate))
-        self._climbed.add((prefix_of(candidate), _epochs(candidate)))
+        self._climbed.add((prefix_of(candidate), candidate.epochs))
         if record.failure is None:
             cost = metric_cost(record, run)
             self._training.learn(candidate, cost, min(self._metric_costs.values(), default=cost))
@@ -175,7 +175,7 @@ class Policy:
     def _rungs_above(self, candidate: Candidate, near: Neighbours) -> list[int]:
         if not candidate.is_pruned:
             return []
-        prefix, done = prefix_of(candidate), _epochs(candidate)
+        prefix, done = prefix_of(candidate), candidate.epochs
         return [e for e in near.ladder if e > done and (prefix, e) not in self._climbed]
 
     def _trained(
@@ -209,7 +209,3 @@ def _rate(proposal: Proposal, history: ArmHistory) -> float:
 
 def _key(candidate: Candidate) -> Hashable:
     return tuple(sorted(candidate.params().items()))
-
-
-def _epochs(candidate: Candidate) -> int:
-    return candidate.distillation.epochs if candidate.distillation else 0

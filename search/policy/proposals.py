@@ -30,7 +30,6 @@ class Proposal:
             training of one; ``sweep``: another configuration of an engine for one.
         parent: Number of the trial it comes from.
         candidate: What it comes to; for a rung, temperature and alpha are the sampler's to choose.
-        metric_cost: Expected metric as a cost; None where the forecast has to say.
         gain: Hypervolume that it should add.
         seconds: What it should cost.
     """
@@ -38,7 +37,6 @@ class Proposal:
     arm: Arm
     parent: int
     candidate: Candidate
-    metric_cost: float | None = None
     gain: float = 0.0
     seconds: float = 0.0
 

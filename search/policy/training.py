@@ -39,7 +39,7 @@ class TrainingGains:
             metric_cost: Its metric as a cost.
             best_cost: The best of all measured so far.
         """
-        epochs = candidate.distillation.epochs if candidate.distillation else 0
+        epochs = candidate.epochs
         line = self._lowest.setdefault(_line_of(candidate), {})
         below = [rung for rung in line if rung < epochs]
         if below and epochs not in line:

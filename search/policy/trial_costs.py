@@ -55,8 +55,7 @@ def stages_of(candidate: Candidate, engines: Mapping[str, EngineSpace]) -> dict[
     compiled = (model, candidate.engine, candidate.precision, settings, flags)
     stages = {"compress": StageInputs(("compress",), prefix)}
     if candidate.distillation is not None:
-        epochs = candidate.distillation.epochs
-        stages["distill"] = StageInputs(("distill",), model, epochs)
+        stages["distill"] = StageInputs(("distill",), model, candidate.epochs)
     stages["export"] = StageInputs(("export", source), (model, source))
     if form != source:
         stages["quantize"] = StageInputs(("quantize", form), (model, form, settings))
@@ -80,7 +79,7 @@ class TrialCosts:
         for name, stage in stages_of(candidate, self.engines).items():
             if name not in record.stage_seconds:
                 continue
-            if name not in record.found_stages and stage.units:
+            if name not in record.found_stages:
                 self._seconds[stage.kind].append(record.stage_seconds[name] / stage.units)
             self._built.add((name, stage.key))
 
