@@ -183,12 +183,12 @@ def nearest_value(dimension: Dimension, wanted: Value | None) -> Value:
 
     Only numbers are near one another.
     """
-    if wanted is not None and dimension.contains(wanted):
-        return wanted
     if isinstance(dimension, Fixed):
         return dimension.value
     if isinstance(dimension, Range):
         return _nearest_in_range(dimension, wanted if is_number(wanted) else dimension.min)
+    if wanted is not None and dimension.contains(wanted):
+        return wanted
     if not dimension.is_ordered or not is_number(wanted):
         return dimension.options[0]
     numbers = cast("tuple[float, ...]", dimension.options)
@@ -199,7 +199,7 @@ def _nearest_in_range(dimension: Range, wanted: float) -> float:
     inside = min(max(wanted, dimension.min), dimension.max)
     step = dimension.step or (1 if dimension.is_integer else None)
     if step is None:
-        return inside
+        return min(max(round(inside, _FLOAT_DIGITS), dimension.min), dimension.max)
     value = dimension.min + round((inside - dimension.min) / step) * step
     return int(value) if dimension.is_integer else round(value, _FLOAT_DIGITS)
 

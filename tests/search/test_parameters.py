@@ -243,6 +243,8 @@ def test_what_is_inside_is_nearest_to_itself(rich, study):
         (Range(1.0, 10.0, log=True), 0.5, 1.0),
         (Range(1.0, 10.0, log=True), 12, 10.0),
         (Range(1.0, 10.0, log=True), 3.3, 3.3),
+        (Range(0.0, 0.8, 0.1), 0.7 + 0.1, 0.8),  # 0.7999999999999999
+        (Range(1.0, 10.0, log=True), 3.3 + 4e-16, 3.3),
     ],
 )
 def test_the_nearest_value_of_a_dimension(dimension, wanted, nearest):

@@ -60,3 +60,12 @@ def test_neighbours_stay_in_the_space_at_its_ends(whole):
     near = Neighbours(whole, np.random.default_rng(0))
     start = whole.nearest(Candidate("onnxruntime", "int8"))
     assert sorted({c.sparsity for c in near.other_widths(start)}) == [0.05, 0.1]
+
+
+@pytest.mark.parametrize("sparsity", [0.15, 0.35, 0.7])
+def test_neighbours_are_what_the_study_will_say_of_them(whole, sparsity):
+    """Else a candidate that was measured would be taken for a new one, over and over."""
+    near = Neighbours(whole, np.random.default_rng(0))
+    start = whole.nearest(Candidate("onnxruntime", "int8", sparsity=sparsity))
+    for candidate in (*near.other_widths(start), *near.other_flags(start, ())):
+        assert whole.candidate_of(whole.params_of(candidate)) == candidate
