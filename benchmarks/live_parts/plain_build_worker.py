@@ -31,5 +31,5 @@ if __name__ == "__main__":
     # The worker imports these when it needs them, in this process alone.
     vars(reconstruct)["reconstruct"] = leave_as_pruned
     vars(dense_targets)["dense_targets"] = no_targets
-    vars(distill)["reconstructed_learning_rate"] = lambda _epochs: distill.PEAK_LEARNING_RATE
+    vars(distill)["reconstructed_learning_rate"] = distill.pruned_learning_rate
     serve(handle)

@@ -14,7 +14,11 @@ from torch import nn
 
 from evaluators.compress.coupled_layers import LAYERS, width
 from evaluators.compress.dense_targets import dense_targets
-from evaluators.compress.distill import PEAK_LEARNING_RATE, distill, reconstructed_learning_rate
+from evaluators.compress.distill import (
+    distill,
+    pruned_learning_rate,
+    reconstructed_learning_rate,
+)
 from evaluators.compress.prune import prune
 from evaluators.compress.reconstruct import reconstruct
 from evaluators.compress.teacher_outputs import (
@@ -95,7 +99,7 @@ def plain(bench: Bench, levels: Iterable[float], epochs: int) -> dict[float, Out
 
     def method(sparsity: float) -> nn.Module:
         student, _ = bench.pruned(sparsity)
-        bench.tune(student, epochs, PEAK_LEARNING_RATE)
+        bench.tune(student, epochs, pruned_learning_rate(epochs))
         return student
 
     return _timed(bench, levels, method)

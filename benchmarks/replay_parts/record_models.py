@@ -27,7 +27,11 @@ from benchmarks.replay_parts.packed_answers import packed
 from benchmarks.replay_parts.stopwatch import Stopwatch
 from evaluators.benchmark.accuracy import collect_outputs
 from evaluators.compress.dense_targets import DenseTargets, dense_targets
-from evaluators.compress.distill import PEAK_LEARNING_RATE, distill, reconstructed_learning_rate
+from evaluators.compress.distill import (
+    distill,
+    pruned_learning_rate,
+    reconstructed_learning_rate,
+)
 from evaluators.compress.prune import prune
 from evaluators.compress.reconstruct import reconstruct
 from evaluators.compress.teacher_outputs import (
@@ -81,9 +85,10 @@ class Forge:
         return student
 
     def _distill(self, student: nn.Module, point: ModelPoint, watch: Stopwatch) -> None:
-        """Fine-tune; ours with the rate that suits a reconstructed start, and kept outputs."""
+        """Fine-tune, each start at the rate that suits it; ours with kept outputs."""
         is_ours = point.start == RECONSTRUCTED
         kept = self._teacher_outputs(point.epochs, watch) if is_ours else None
+        rate_of = reconstructed_learning_rate if is_ours else pruned_learning_rate
         with watch.stage("distill"):
             distill(
                 student,
@@ -93,9 +98,7 @@ class Forge:
                 alpha=point.alpha,
                 epochs=point.epochs,
                 seed=_SEED,
-                learning_rate=(
-                    reconstructed_learning_rate(point.epochs) if is_ours else PEAK_LEARNING_RATE
-                ),
+                learning_rate=rate_of(point.epochs),
                 kept=kept,
             )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,23 +23,33 @@ from evaluators.compress.teacher_outputs import (
 from evaluators.failures import CandidateRejected
 from spaces.workload import Array, FineTunesItself, Inputs, Workload
 
-PEAK_LEARNING_RATE = 0.05
-"""For a model that pruning left with weights that no longer fit."""
-_GENTLE_LEARNING_RATE = 0.005
-_FEWEST_EPOCHS_TO_LEARN = 4
+_PRUNED_PEAKS = {0: 0.05, 8: 0.1}
+_RECONSTRUCTED_PEAKS = {0: 0.005, 4: 0.05, 8: 0.1, 16: 0.2}
+"""Epochs from which on -> learning rate at the peak of the cycle."""
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
 WARM_UP_SHARE = 0.2
 
 
+def pruned_learning_rate(epochs: int) -> float:
+    """Return the peak for a model that pruning left with weights that no longer fit."""
+    return _peak(_PRUNED_PEAKS, epochs)
+
+
 def reconstructed_learning_rate(epochs: int) -> float:
     """Return the peak for a model that reconstruction brought near the teacher, or that is whole.
 
-    A short training must not undo what reconstruction gave; a long one has the time to go beyond
-    it. ResNet-20 of double width on noisy digits at sparsity 0.8, accuracy in %: after 2 epochs
-    88.5 with a peak of 0.005 and 82.5 with 0.05; after 4, 89.5 and 90.5; after 8, 89.5 and 92.3.
+    A short training must not undo what reconstruction gave. A long one has the time to go beyond
+    it, and at a low rate it never leaves the teacher's own minimum: ResNet-20 of double width on
+    noisy digits (teacher 91.7 %), mean accuracy in % of five sparsities from 0.2 to 0.8 after 8
+    epochs, 92.1 with a peak of 0.05, 93.0 with 0.1 and 92.9 with 0.2; as pruned, without
+    reconstruction, 91.6 with 0.05 and 92.6 with 0.1.
     """
-    return PEAK_LEARNING_RATE if epochs >= _FEWEST_EPOCHS_TO_LEARN else _GENTLE_LEARNING_RATE
+    return _peak(_RECONSTRUCTED_PEAKS, epochs)
+
+
+def _peak(peaks: Mapping[int, float], epochs: int) -> float:
+    return peaks[max(fewest for fewest in peaks if fewest <= epochs)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def distill(
     alpha: float,
     epochs: int,
     seed: int,
-    learning_rate: float = PEAK_LEARNING_RATE,
+    learning_rate: float,
     kept: TeacherOutputs | None = None,
 ) -> DistillReport:
     """Train the student in place; it ends in eval mode.

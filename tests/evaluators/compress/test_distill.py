@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from evaluators.compress.distill import (
-    PEAK_LEARNING_RATE,
     distill,
+    pruned_learning_rate,
     reconstructed_learning_rate,
 )
 from evaluators.failures import CandidateRejected
@@ -60,7 +60,8 @@ def models():
 
 
 def tuned(student, teacher, workload=None, **changes):
-    settings = {"temperature": 4.0, "alpha": 0.5, "epochs": 2, "seed": 0} | changes
+    settings = {"temperature": 4.0, "alpha": 0.5, "epochs": 2, "seed": 0, "learning_rate": 0.05}
+    settings |= changes
     return distill(student, teacher, workload or Rings(), **settings)
 
 
@@ -248,7 +249,11 @@ def test_settings_have_ranges(models, changes, rule):
 
 
 def test_a_reconstructed_model_is_trained_gently_unless_there_is_time():
-    rates = [reconstructed_learning_rate(epochs) for epochs in (1, 2, 4, 8, 100)]
+    rates = [reconstructed_learning_rate(epochs) for epochs in (1, 2, 4, 8, 16, 100)]
     assert rates == sorted(rates)
-    assert rates[0] < PEAK_LEARNING_RATE / 5
-    assert rates[-1] == PEAK_LEARNING_RATE
+    assert rates[0] < pruned_learning_rate(1) / 5
+    assert rates[-1] > pruned_learning_rate(100)
+
+
+def test_a_pruned_model_is_trained_at_a_higher_rate_where_there_is_time():
+    assert pruned_learning_rate(1) < pruned_learning_rate(8) == pruned_learning_rate(100)

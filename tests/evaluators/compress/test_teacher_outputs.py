@@ -61,9 +61,8 @@ def net():
 def trained(workload, kept, *, epochs=2, seed=0):
     torch.manual_seed(1)
     student = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
-    report = distill(
-        student, net(), workload, temperature=2.0, alpha=0.5, epochs=epochs, seed=seed, kept=kept
-    )
+    settings = {"temperature": 2.0, "alpha": 0.5, "learning_rate": 0.05}
+    report = distill(student, net(), workload, epochs=epochs, seed=seed, kept=kept, **settings)
     return student, report
 
 
