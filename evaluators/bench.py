@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate
 from evaluators.devices.local import LocalDevice, host_fingerprint
 from evaluators.framing import Message
+from evaluators.growing_score import GrowingScore
 from evaluators.measurement import (
     Figures,
     PowerSource,
@@ -112,14 +114,44 @@ class Bench:
     _data: dict[str, Entry] = field(default_factory=dict)  # held, because children read them
 
     def measure(
-        self, built: Built, clock: StageClock, splits: Sequence[str] = (VALIDATION,)
+        self,
+        built: Built,
+        clock: StageClock,
+        splits: Sequence[str] = (VALIDATION,),
+        within_s: float | None = None,
     ) -> Measured:
         """Measure an artifact and score what it answers for each split; none only times it.
+
+        Args:
+            built: What.
+            clock: Takes the time of each stage.
+            splits: Which answers are scored.
+            within_s: Leave all answers out where they would take longer; None never does.
 
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        return self._measured(built, clock, splits, self.timing)
+        return self._measured(built, clock, splits, self.timing, within_s)
+
+    def sample_scores(
+        self, built: Built, clock: StageClock, samples: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Answer some samples of the validation split, and return their scores of shape (n,).
+
+        Raises:
+            EvaluationFailure: With the stage it happened in.
+        """
+        wanted = {"samples": samples.tolist()}
+        job = {**self._job(built, (), {}, None), "kind": "answer", **wanted}
+        with clock.stage("benchmark"), self.device.quiet():
+            outputs = self.device.run(job).arrays
+        with clock.stage("score"):
+            return self.builder.run("score", outputs, split=VALIDATION, **wanted).arrays[0]
+
+    def scores_of(self, built: Built, score: GrowingScore) -> dict[str, Quantity]:
+        """Return the metric and its drop over the samples that are scored so far."""
+        figures, reference = [score.scores[score.seen]], [score.reference[score.seen]]
+        return self._scores_against(reference, figures, built, VALIDATION)
 
     def probe(self, built: Built, clock: StageClock) -> Measured:
         """Time an artifact with no more queries than its percentiles need, without its answers.
@@ -127,12 +159,17 @@ class Bench:
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        return self._measured(built, clock, (), {**self.timing, "min_duration_s": 0.0})
+        return self._measured(built, clock, (), {**self.timing, "min_duration_s": 0.0}, None)
 
     def _measured(
-        self, built: Built, clock: StageClock, splits: Sequence[str], timing: Mapping[str, float]
+        self,
+        built: Built,
+        clock: StageClock,
+        splits: Sequence[str],
+        timing: Mapping[str, float],
+        within_s: float | None,
     ) -> Measured:
-        job = self._job(built, splits, timing)
+        job = self._job(built, splits, timing, within_s)
         with clock.stage("benchmark"), self.device.quiet():
             answer = least_disturbed(self.device, job)
         timed_s, warmup_s, *outputs = answer.arrays
@@ -140,11 +177,11 @@ class Bench:
         size_bytes = built.artifact.stat().st_size
         found = quantities_of(answer.body, timed_s, self.power, provenance, size_bytes)
         count = answer.body["outputs_per_split"]
-        for position, split in enumerate(splits):
+        for position, split in enumerate(splits if count else ()):
             answers = outputs[position * count : (position + 1) * count]
             with clock.stage("score"):
                 figures = self.builder.run("score", answers, split=split).arrays
-            found |= self._scores(figures, split, provenance)
+            found |= self._scores_against(self.reference(split), figures, built, split)
         facts = {name: answer.body[name] for name in _FACTS}
         with clock.stage("benchmark"):
             facts["samples"] = self._keep_samples(built, timed_s, warmup_s)
@@ -159,13 +196,20 @@ class Bench:
             self._references[split] = self._load_reference(split)
         return self._references[split]
 
-    def _scores(self, figures: Figures, split: str, provenance: str) -> dict[str, Quantity]:
+    def _scores_against(
+        self, reference: Figures, figures: Figures, built: Built, split: str
+    ) -> dict[str, Quantity]:
         name = self.workload.metric if split == VALIDATION else f"{split}_{self.workload.metric}"
-        drop = drop_quantity(figures, self.reference(split), self.workload.direction, provenance)
+        provenance = self.provenance[built.candidate.engine]
+        drop = drop_quantity(figures, reference, self.workload.direction, provenance)
         return {name: score_quantity(figures, provenance), f"{name}_drop": drop}
 
     def _job(
-        self, built: Built, splits: Sequence[str], timing: Mapping[str, float]
+        self,
+        built: Built,
+        splits: Sequence[str],
+        timing: Mapping[str, float],
+        within_s: float | None,
     ) -> dict[str, Any]:
         candidate = built.candidate
         inputs = {split: self._input_files(split) for split in dict.fromkeys((VALIDATION, *splits))}
@@ -178,6 +222,7 @@ class Bench:
             "artifact": built.artifact.name,
             "inputs": inputs,
             "answer_splits": list(splits),
+            "answers_within_s": within_s,
             "batch_size": self.batch_size,
             "timing": dict(timing),
             "meter": self.power.meter,

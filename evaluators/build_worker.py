@@ -207,9 +207,16 @@ def _quantize(workload: Workload, message: Message) -> Answer:
 
 
 def _score(workload: Workload, message: Message) -> Answer:
-    """Score what an artifact answered for a split."""
-    _, targets = _split_arrays(workload, message.body["split"])
-    return {}, figures_of(workload, message.arrays, targets)
+    """Score what an artifact answered for a split, or for some samples of it."""
+    targets, samples = _labels(workload, message.body["split"]), message.body.get("samples")
+    return {}, figures_of(
+        workload, message.arrays, targets if samples is None else targets[samples]
+    )
+
+
+@cache
+def _labels(workload: Workload, split: str) -> Array:
+    return _split_arrays(workload, split)[1]
 
 
 def _split_arrays(workload: Workload, split: str) -> tuple[list[Array], Array]:

@@ -93,9 +93,11 @@ def mean_interval(scores: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def paired_difference(
-    candidate: NDArray[np.float64], reference: NDArray[np.float64]
+    candidate: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    confidence: float = CONFIDENCE,
 ) -> tuple[float, float, float]:
-    """Return the mean of ``candidate - reference`` over the same samples, with a 95 % interval.
+    """Return the mean of ``candidate - reference`` over the same samples, with an interval.
 
     Only samples on which the two differ widen it, so it is far narrower than the difference of two
     intervals: two models that agree on 398 of 400 samples differ by half a point, give or take a
@@ -107,6 +109,7 @@ def paired_difference(
     Args:
         candidate: Scores of shape (n,).
         reference: Scores of shape (n,), sample by sample.
+        confidence: Of the interval, two-sided.
 
     References:
         [1] Tango, "Equivalence test and confidence interval for the difference in proportions for
@@ -114,15 +117,16 @@ def paired_difference(
     """
     difference = candidate - reference
     n, mean = len(difference), float(difference.mean())
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     if np.isin(candidate, (0.0, 1.0)).all() and np.isin(reference, (0.0, 1.0)).all():
         better, worse = int((difference > 0).sum()), int((difference < 0).sum())
-        return mean, *_tango_interval(better, worse, n)
-    half = _Z * float(difference.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+        return mean, *_tango_interval(better, worse, n, z)
+    half = z * float(difference.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf
     return mean, mean - half, mean + half
 
 
-def _tango_interval(better: int, worse: int, n: int) -> tuple[float, float]:
-    """Return the differences that a score test of matched pairs doesn't reject at 5 %."""
+def _tango_interval(better: int, worse: int, n: int, z: float) -> tuple[float, float]:
+    """Return the differences that a score test of matched pairs doesn't reject, at z deviations."""
     from scipy.optimize import brentq
 
     def score(delta: float) -> float:
@@ -133,8 +137,8 @@ def _tango_interval(better: int, worse: int, n: int) -> tuple[float, float]:
         return (better - worse - n * delta) / math.sqrt(max(variance, _TINY))
 
     mean, edge = (better - worse) / n, 1 - _TINY
-    low = brentq(lambda d: score(d) - _Z, -edge, mean) if mean > -edge else -1.0
-    high = brentq(lambda d: score(d) + _Z, mean, edge) if mean < edge else 1.0
+    low = brentq(lambda d: score(d) - z, -edge, mean) if mean > -edge else -1.0
+    high = brentq(lambda d: score(d) + z, mean, edge) if mean < edge else 1.0
     return float(low), float(high)
 
 

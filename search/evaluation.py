@@ -10,6 +10,7 @@ from typing import TypeVar
 from evaluators.bench import VALIDATION, Bench, Built, Measured
 from evaluators.candidate import Candidate
 from evaluators.failures import CandidateRejected, DeviceLost, DiskFull, EvaluationFailure
+from evaluators.growing_score import GrowingScore, parts_of
 from evaluators.pipeline import Pipeline
 from evaluators.spread import (
     ProcessSpread,
@@ -21,6 +22,7 @@ from evaluators.spread import (
 from evaluators.stage_clock import StageClock
 from search.errors import UsageError
 from search.events import Observer, StageStarted
+from search.gates import WRONG_AT_MOST
 from search.records import GATED, Failure, TrialRecord
 from spaces.objectives import Objective
 
@@ -32,6 +34,11 @@ _T = TypeVar("_T")
 
 Refuse = Callable[[TrialRecord], str | None]
 """Say why a model isn't worth training, from what was measured before, or None."""
+RefuseScore = Callable[[TrialRecord, float, str], str | None]
+"""Say why a model isn't worth scoring further, from its numbers, the best that its metric may yet
+come to, and which samples say so; or None."""
+ANSWERS_AT_ONCE_S = 20.0
+"""Where a split's answers take longer, they are scored part by part."""
 
 
 @dataclass(slots=True)
@@ -64,6 +71,7 @@ class Evaluator:
         label: str,
         refuse: Refuse | None = None,
         before: TrialRecord | None = None,
+        refuse_score: RefuseScore | None = None,
     ) -> TrialRecord:
         """Build and measure once; a device that goes away is tried again, then given up.
 
@@ -74,6 +82,8 @@ class Evaluator:
                 ends the trial there. None trains without asking.
             before: Where the same candidate was measured already, what was found: this time adds
                 samples to it.
+            refuse_score: Asked after each part of a long validation split; a reason ends the trial
+                there. None scores all of it.
 
         Raises:
             UsageError: If a disk is full, which no other candidate would escape.
@@ -86,13 +96,36 @@ class Evaluator:
                 if reason is not None:
                     return replace(probed, failure=Failure(GATED, reason, "benchmark"))
             built = self.pipeline.build(candidate, clock)
-            measured = self.bench.measure(built, clock)
+            measured = self._scored(built, clock, refuse_score)
+            if isinstance(measured, TrialRecord):
+                return measured
             record = self.record_of(built, [measured])
             if before is None or before.artifact_sha256 != record.artifact_sha256:
                 return record
             return self._with_samples_of(before, record, measured)
 
         return self._recorded(candidate, label, measure)
+
+    def _scored(
+        self, built: Built, clock: StageClock, refuse: RefuseScore | None
+    ) -> Measured | TrialRecord:
+        """Measure an artifact; where its answers take long and rule it out, return its record."""
+        reference = self.bench.reference(VALIDATION)[0]
+        if refuse is None or reference.ndim == 0:  # one figure of a whole set has no parts
+            return self.bench.measure(built, clock)
+        measured = self.bench.measure(built, clock, within_s=ANSWERS_AT_ONCE_S)
+        if self.bench.workload.metric in measured.quantities:
+            return measured
+        timed = self._numbers_of(built, [measured])
+        score = GrowingScore(reference, self.bench.workload.direction)
+        for samples in parts_of(len(reference)):
+            reason = refuse(timed, score.best_metric(WRONG_AT_MOST), str(score))
+            if reason is not None:
+                record = self._numbers_of(built, [measured])
+                return replace(record, failure=Failure(GATED, reason, "score"))
+            score.add(samples, self.bench.sample_scores(built, clock, samples))
+            measured.quantities.update(self.bench.scores_of(built, score))
+        return measured
 
     def evaluate_baseline(self, candidate: Candidate) -> TrialRecord:
         """Build and measure in several fresh processes, and learn how they differ."""

@@ -6,9 +6,10 @@
     probe                   the pruned model, not yet fine-tuned, is built and timed: its speed and
                             memory hardly depend on the weights' values
     rung                    the numbers of the rung below, against what the next one could add
+    score                   the answers to a part of a long validation split
 
-The last two refuse what breaks a bound, or what some trial dominates even if fine-tuning gave it
-the best metric that it could hope for.
+All but the first refuse what breaks a bound, or what some trial dominates even at the best metric
+that fine-tuning, or the rest of the answers, could give it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from spaces.objectives import Objective
 WRONG_AT_MOST = 0.05
 """The probability that a model which is refused would have been on the front."""
 _FEWEST_MODELS = round(1 / WRONG_AT_MOST) - 1
+_ODDS = f"(wrong with a probability of at most {WRONG_AT_MOST:g})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +51,71 @@ class Gates:
             record: What was measured of it before training; the metric may be missing.
         """
         run, metric = self.run, self.run.facts.metric
-        best = judged(self._at_its_best(record), run.facts)
-        for name, overshoot in best.violations.items():
-            if overshoot > 0:
-                bound = " and ".join(run.facts.constraints_on(name))
-                return f"{bound} would be broken by {overshoot:.0%} however well it were trained"
+        best = _at_its_best(run, record, self.hoped_cost)
+        broken = _broken_bound(run, best)
+        if broken is not None:
+            return f"{broken} however well it were trained"
         if self.hoped_cost == -math.inf and metric in run.facts.objectives:
             return None
-        dominates = np.flatnonzero((run.eligible_costs <= run.costs_of([best])).all(axis=1))
-        if not len(dominates):
+        number = _dominating(run, best)
+        if number is None:
             return None
         return (
-            f"trial {run.eligible[dominates[0]].number} would dominate it, even if training gave "
-            f"it the best {metric.name} so far (wrong with a probability of at most "
-            f"{WRONG_AT_MOST:g})"
+            f"trial {number} would dominate it, even if training gave "
+            f"it the best {metric.name} so far {_ODDS}"
         )
 
-    def _at_its_best(self, record: TrialRecord) -> TrialRecord:
-        """Return the record with each cost where a repeat might find it, and the hoped metric."""
-        facts = self.run.facts
-        quantities = dict(record.quantities)
-        for objective in {*facts.objectives, *facts.bounded} - {facts.metric}:
-            quantities[objective.si_name] = _at_best(quantities[objective.si_name], objective)
-        sign = 1 if facts.metric.direction == "minimize" else -1
-        hoped = facts.metric.si_from_shown(sign * self.hoped_cost)
-        name = facts.metric.si_name
-        quantities[name] = Quantity(hoped, "1", "hoped for", "estimated: the best so far")
-        return replace(record, quantities=quantities, failure=None)
+
+def score_refusal(run: Run, record: TrialRecord, best_metric: float, seen: str) -> str | None:
+    """Say why the rest of a long split isn't worth answering, or None where it may be.
+
+    Args:
+        run: As the search has it.
+        record: What was measured, all but the metric.
+        best_metric: What the metric may yet come to but for `WRONG_AT_MOST`; infinite, with the
+            sign that is better, where nothing is answered yet.
+        seen: How many samples are, in words.
+    """
+    metric = run.facts.metric
+    shown = metric.shown_from_si(best_metric)
+    best = _at_its_best(run, record, shown if metric.direction == "minimize" else -shown)
+    broken = _broken_bound(run, best)
+    if broken is not None:
+        return f"{broken} at the least, after {seen} {_ODDS}"
+    number = _dominating(run, best)
+    if number is None:
+        return None
+    return (
+        f"trial {number} would dominate it even at {metric.name} {shown:.4g}, the best that "
+        f"{seen} leave it {_ODDS}"
+    )
+
+
+def _at_its_best(run: Run, record: TrialRecord, hoped_cost: float) -> TrialRecord:
+    """Return the record with each cost where a repeat might find it, and the hoped metric."""
+    facts = run.facts
+    quantities = dict(record.quantities)
+    for objective in {*facts.objectives, *facts.bounded} - {facts.metric}:
+        quantities[objective.si_name] = _at_best(quantities[objective.si_name], objective)
+    sign = 1 if facts.metric.direction == "minimize" else -1
+    hoped = facts.metric.si_from_shown(sign * hoped_cost)
+    best = Quantity(hoped, "1", "hoped for", "estimated: the best it could be")
+    quantities[facts.metric.si_name] = best
+    return judged(replace(record, quantities=quantities, failure=None), facts)
+
+
+def _broken_bound(run: Run, best: TrialRecord) -> str | None:
+    for name, overshoot in best.violations.items():
+        if overshoot > 0:
+            bound = " and ".join(run.facts.constraints_on(name))
+            return f"{bound} would be broken by {overshoot:.0%}"
+    return None
+
+
+def _dominating(run: Run, best: TrialRecord) -> int | None:
+    """Return the number of a trial that is at least as good in every objective."""
+    dominates = np.flatnonzero((run.eligible_costs <= run.costs_of([best])).all(axis=1))
+    return run.eligible[dominates[0]].number if len(dominates) else None
 
 
 def hoped_metric_cost(costs: Iterable[float]) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import optuna
@@ -27,6 +28,7 @@ from search.confirmer import Confirmer
 from search.errors import UsageError
 from search.events import BaselineMeasured, Notice, TrialFinished, TrialStarted
 from search.front import pareto_front
+from search.gates import score_refusal
 from search.policy.history import origin_of
 from search.policy.policy import Policy
 from search.records import NumberedRecord, Run, TrialRecord
@@ -142,8 +144,14 @@ class SearchLoop:
         if number == 0 and candidate == state.plan.baseline and state.baseline is not None:
             record = replace(state.baseline, stage_seconds={}, found_stages=[])
         else:
-            refuse = self.policy.gate(state.snapshot(), candidate)
-            record = state.evaluator.evaluate(candidate, f"trial {number}", refuse, before)
+            run = state.snapshot()
+            record = state.evaluator.evaluate(
+                candidate,
+                f"trial {number}",
+                self.policy.gate(run, candidate),
+                before,
+                partial(score_refusal, run),
+            )
         return state.judged(record)
 
     def _same_as(self, candidate: Candidate) -> list[NumberedRecord]:

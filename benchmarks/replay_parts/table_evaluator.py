@@ -30,7 +30,7 @@ from evaluators.engines import load_engine
 from evaluators.measurement import Quantity, score_quantity
 from evaluators.quantize import EXPORTED_FORMS
 from evaluators.spread import ProcessSpread
-from search.evaluation import BASELINE_PROCESSES, Refuse
+from search.evaluation import BASELINE_PROCESSES, Refuse, RefuseScore
 from search.records import Failure, TrialRecord
 
 
@@ -73,6 +73,7 @@ class TableEvaluator:
         _label: str,
         _refuse: Refuse | None = None,
         _before: TrialRecord | None = None,
+        _refuse_score: RefuseScore | None = None,
     ) -> TrialRecord:
         """Spend what the candidate's stages cost, and return its record.
 

@@ -51,11 +51,8 @@ class Timed(NamedTuple):
 
 
 def handle(message: Message) -> Answer:
-    """Compile a model, benchmark what was compiled, or only look at its memory."""
-    job = message.body
-    return {"compile": compile_model, "benchmark": benchmark, "memory": private_memory}[
-        job["kind"]
-    ](job)
+    """Compile a model, benchmark what was compiled, answer samples, or only look at its memory."""
+    return _KINDS[message.body["kind"]](message.body)
 
 
 def compile_model(job: Dict[str, Any]) -> Answer:
@@ -71,7 +68,8 @@ def benchmark(job: Dict[str, Any]) -> Answer:
     """Measure one artifact.
 
     The arrays of the answer are the timed samples and those of the warm-up, in seconds, then the
-    outputs of each split in ``answer_splits``, as many as ``outputs_per_split`` says.
+    outputs of each split in ``answer_splits``, as many as ``outputs_per_split`` says: none where
+    they would take longer than ``answers_within_s``.
     """
     environment = read_environment()  # before pinning: the estimate needs all of the device's CPUs
     engine = load_engine(job["engine"])
@@ -87,10 +85,10 @@ def benchmark(job: Dict[str, Any]) -> Answer:
         load_s = time.perf_counter() - started
         timed_inputs = next(iter(inputs.values()))
         body, samples = _measure(session, timed_inputs, job, Watch(cpus), meter)
-        outputs = [
-            collect_outputs(session, inputs[split], job["batch_size"])
-            for split in job["answer_splits"]
-        ]
+        answered = [inputs[split] for split in job["answer_splits"]]
+        if not _fits(answered, samples[0], job):
+            answered = []
+        outputs = [collect_outputs(session, each, job["batch_size"]) for each in answered]
     body.update(
         peak_memory_bytes=_peak_over(before_bytes, body.pop("peak_bytes")) if can_reset else None,
         baseline_bytes=before_bytes,
@@ -102,6 +100,15 @@ def benchmark(job: Dict[str, Any]) -> Answer:
         environment=environment,
     )
     return body, [*samples, *(array for split in outputs for array in split)]
+
+
+def answer_samples(job: Dict[str, Any]) -> Answer:
+    """Answer with the outputs for the ``samples`` of one split, untimed."""
+    engine = load_engine(job["engine"])
+    engine.load_runtime()
+    inputs = [array[job["samples"]] for array in _load_inputs(next(iter(job["inputs"].values())))]
+    with _open(job) as session:
+        return {}, collect_outputs(session, inputs, job["batch_size"])
 
 
 def private_memory(job: Dict[str, Any]) -> Answer:
@@ -180,6 +187,13 @@ def _timed(
     return Timed(samples, energy, disturbance)
 
 
+def _fits(splits: Sequence[Sequence[np.ndarray]], timed_s: np.ndarray, job: Dict[str, Any]) -> bool:
+    """Say whether the outputs of some splits take no longer than they may."""
+    queries = sum(len(inputs[0]) for inputs in splits) / job["batch_size"]
+    limit_s = job.get("answers_within_s")
+    return limit_s is None or queries * float(np.median(timed_s)) <= limit_s
+
+
 def _open(job: Dict[str, Any]) -> Session:
     engine = load_engine(job["engine"])
     return engine.open(Path(job["compiled"]), job["artifact"], job["precision"], job["flags"])
@@ -211,6 +225,13 @@ def _pin(thread_count: int) -> List[int]:
         os.sched_setaffinity(0, cpus)
     return cpus
 
+
+_KINDS = {
+    "compile": compile_model,
+    "benchmark": benchmark,
+    "answer": answer_samples,
+    "memory": private_memory,
+}
 
 if __name__ == "__main__":
     serve(handle)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from evaluators.bench import Measured
@@ -12,6 +14,7 @@ from evaluators.failures import CandidateRejected, DeviceLost
 from evaluators.measurement import Quantity
 from search.evaluation import DEVICE_RETRIES, Evaluator
 
+SAMPLES = 4000
 UNTRAINED = Candidate("openvino", "int8", 0.5)
 TRAINED = Candidate("openvino", "int8", 0.5, Distillation(2, 4.0, 0.5))
 
@@ -40,15 +43,32 @@ class ScriptedPipeline:
 class ScriptedBench:
     """Measures 1 ms the first time, 2 ms the second, ..."""
 
+    workload = SimpleNamespace(metric="accuracy", direction="maximize")
+
     def __init__(self):
-        self.times = 0
+        self.times, self.answered, self.answers_take_s = 0, 0, 1.0
 
     def probe(self, built, clock):
         return self._measured(built, clock, {})
 
-    def measure(self, built, clock):
+    def reference(self, _split):
+        return [np.ones(SAMPLES)]
+
+    def measure(self, built, clock, within_s=None):
+        is_scored = within_s is None or self.answers_take_s <= within_s
         accuracy = Quantity(0.9, "1", "mean score per sample", "measured")
-        return self._measured(built, clock, {"accuracy": accuracy})
+        return self._measured(built, clock, {"accuracy": accuracy} if is_scored else {})
+
+    def sample_scores(self, _built, clock, samples):
+        """Say that every tenth sample is answered wrongly."""
+        with clock.stage("score"):
+            self.answered += len(samples)
+            return (samples % 10 > 0).astype(float)
+
+    def scores_of(self, _built, score):
+        scores = score.scores[score.seen]
+        method = "mean score per sample"
+        return {"accuracy": Quantity(scores.mean(), "1", method, "measured", n=len(scores))}
 
     def _measured(self, _built, clock, more):
         with clock.stage("benchmark"):
@@ -132,3 +152,36 @@ def test_a_refusal_is_a_record_with_its_stage(evaluator):
     record = evaluator(CandidateRejected("no such op")).evaluate(TRAINED, "trial 1")
     assert (record.failure.kind, record.failure.stage) == ("rejected", "compress")
     assert record.failure.is_unbuildable
+
+
+def test_a_long_split_is_scored_part_by_part_until_a_gate_has_seen_enough(evaluator):
+    found = evaluator()
+    found.bench.answers_take_s = 600.0
+    looks = []
+
+    def refuse(record, best_metric, seen):
+        looks.append((best_metric, seen))
+        assert "accuracy" not in record.quantities
+        return None if best_metric > 0.92 else "trial 3 would dominate it"
+
+    record = found.evaluate(TRAINED, "trial 7", refuse_score=refuse)
+    assert (record.failure.kind, record.failure.stage) == ("gated", "score")
+    assert looks[0] == (math.inf, "0 of 4,000 samples")
+    assert [seen for _, seen in looks[1:]] == ["500 of 4,000 samples", "1,000 of 4,000 samples"]
+    assert found.bench.answered == record.quantities["accuracy"].n == 1000
+
+
+def test_a_long_split_that_no_gate_stops_is_scored_as_a_whole(evaluator):
+    found = evaluator()
+    found.bench.answers_take_s = 600.0
+    record = found.evaluate(TRAINED, "trial 7", refuse_score=lambda *_: None)
+    assert record.failure is None
+    assert found.bench.answered == record.quantities["accuracy"].n == SAMPLES
+    assert record.quantities["accuracy"].value == pytest.approx(0.9)
+
+
+def test_a_short_split_is_answered_at_once(evaluator):
+    found = evaluator()
+    record = found.evaluate(TRAINED, "trial 7", refuse_score=lambda *_: "never asked")
+    assert record.failure is None
+    assert found.bench.answered == 0

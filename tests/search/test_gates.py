@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from evaluators.measurement import Quantity
-from search.gates import Gates, hoped_metric_cost
+from search.gates import Gates, hoped_metric_cost, score_refusal
 from spaces.objectives import Objective
 
 
@@ -85,3 +85,26 @@ def test_a_metric_that_is_to_be_small(build):
     run = replace(build.run(replace(member, quantities=numbers)), facts=facts)
     assert Gates(run, hoped_cost=0.1).refusal(probed(build, 1.2, 2.0)) is not None
     assert Gates(run, hoped_cost=0.09).refusal(probed(build, 1.2, 2.0)) is None
+
+
+def test_what_a_trial_dominates_at_the_best_that_is_left_is_not_scored_further(build, run):
+    slower = probed(build, 1.2, 2.0)
+    reason = score_refusal(run, slower, 0.94, "500 of 4,000 samples")
+    assert "trial 0 would dominate it even at accuracy 0.94" in reason
+    assert "500 of 4,000 samples" in reason
+    assert "at most 0.05" in reason
+    assert score_refusal(run, slower, 0.96, "500 of 4,000 samples") is None
+    assert score_refusal(run, slower, math.inf, "0 of 4,000 samples") is None
+
+
+def test_a_metric_that_can_no_longer_keep_its_bound_is_not_scored_further(build, run):
+    bounded = replace(run, facts=build.facts(bounds={"accuracy": (0.94, None)}))
+    reason = score_refusal(bounded, probed(build, 0.5, 1.0), 0.9, "500 of 4,000 samples")
+    assert reason.startswith("accuracy >= 0.94 would be broken by 4% at the least")
+    assert score_refusal(bounded, probed(build, 0.5, 1.0), 0.945, "500 of 4,000 samples") is None
+
+
+def test_what_is_too_slow_is_not_scored_at_all(build, run):
+    bounded = replace(run, facts=build.facts(bounds={"latency_p90_ms": (None, 3.0)}))
+    reason = score_refusal(bounded, probed(build, 4.0, 1.0), math.inf, "0 of 4,000 samples")
+    assert reason.startswith("latency_p90_ms <= 3 would be broken")

@@ -106,6 +106,20 @@ def test_without_splits_there_are_samples_and_no_answers(device, job):
     assert found.body["outputs_per_split"] == 0
 
 
+def test_answers_that_would_take_too_long_are_left_out(device, job, answer):
+    found = device.run({**job, "answers_within_s": 0.0})
+    assert len(found.arrays) == 2
+    assert found.body["outputs_per_split"] == 0
+    assert len(device.run({**job, "answers_within_s": 60.0}).arrays) == len(answer.arrays)
+
+
+def test_some_samples_are_answered_as_in_the_whole_split(device, job, answer):
+    samples = [3, 7, 29]
+    inputs = {"validation": job["inputs"]["validation"]}
+    found = device.run({**job, "kind": "answer", "inputs": inputs, "samples": samples})
+    assert found.arrays[0] == pytest.approx(answer.arrays[2][samples], abs=1e-6)
+
+
 def test_a_program_that_prints_watts_is_read_over_the_loop(device, job):
     prints = "import time\nwhile True:\n print(2.5, flush=True)\n time.sleep(0.05)"
     program = [sys.executable, "-c", prints]

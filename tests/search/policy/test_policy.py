@@ -65,7 +65,7 @@ class Stand:
     def evaluate_baseline(self, candidate):
         return self.evaluate(candidate, "baseline")
 
-    def evaluate(self, candidate, _label, refuse=None, before=None):
+    def evaluate(self, candidate, _label, refuse=None, before=None, _refuse_score=None):
         self.seen.append((candidate, refuse, before))
         seconds, found = {}, []
         for name, stage in stages_of(candidate, self.plan.parameters.engines).items():
