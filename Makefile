@@ -24,8 +24,10 @@ DEVICE_SIDE := evaluators/__init__.py evaluators/failures.py evaluators/flag.py 
 run: .venv/set-up-to-run
 	$(BIN)/python -m search run --space $(SPACE)
 
+# What measures runs alone, the rest on every CPU.
 test: .venv/set-up-to-develop
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto -m 'not measures'
+	$(BIN)/python -m pytest -m measures
 
 check: style types layers device-side
 

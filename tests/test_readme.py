@@ -23,6 +23,8 @@ from spaces.constraints import PROFILES, Constraint
 from spaces.objectives import OBJECTIVES
 from spaces.schema import Space
 
+pytestmark = pytest.mark.measures
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 FLAG_EXAMPLE_CPUS = 4

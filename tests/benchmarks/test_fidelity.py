@@ -13,6 +13,8 @@ from benchmarks.fidelity_parts import memory
 from benchmarks.fidelity_parts.artifacts import Net
 from benchmarks.fidelity_parts.rig import QUICK
 
+pytestmark = pytest.mark.measures
+
 README = Path(__file__).parents[2] / "README.md"
 NET = Net(width=8, size=8, blocks=1)
 CHOICE = (NET, "onnxruntime", "fp32")

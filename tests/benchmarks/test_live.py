@@ -9,6 +9,8 @@ import pytest
 from benchmarks import live
 from benchmarks.live_parts import setting
 
+pytestmark = pytest.mark.measures
+
 SEARCH = Path(__file__).parents[1] / "search"
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from benchmarks import overhead
 from benchmarks.overhead import Scale
+
+pytestmark = pytest.mark.measures
 
 
 def test_a_run_grows_and_every_part_of_its_trials_is_timed(monkeypatch, tmp_path, capsys):

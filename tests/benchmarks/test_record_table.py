@@ -5,6 +5,8 @@ import pytest
 from benchmarks import record_table
 from benchmarks.replay_parts.grid import PLAIN, grid_space, model_points
 
+pytestmark = pytest.mark.measures
+
 
 def test_a_table_with_holes_is_not_packed(tmp_path):
     some = list(model_points(grid_space(), PLAIN))[:5]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from search import api
 from search.canary import Canary
 from search.drift import CanaryReading, is_drift
@@ -9,6 +11,8 @@ from search.events import StageStarted
 from search.front import pareto_front
 from search.study_attributes import run_of_study
 from tests.search.runs import front_json, study_of
+
+pytestmark = pytest.mark.measures
 
 ROUNDS = {"measuring": {"duration": "0.1s", "rounds": 3}}
 

@@ -17,6 +17,8 @@ from search.run_directory import open_storage
 from search.session import Session, print_plan
 from search.study_attributes import BASELINE, RECORD, RUN
 
+pytestmark = pytest.mark.measures
+
 NAMED = "sparsity: {min: 0.0, max: 0.5, step: 0.25}, precision: [fp32, int8]"
 
 

@@ -15,6 +15,8 @@ from evaluators.candidate import Candidate
 from search.evaluation import Evaluator
 from tests.search.runs import study_of
 
+pytestmark = pytest.mark.measures
+
 REPOSITORY = Path(__file__).parents[3]
 
 

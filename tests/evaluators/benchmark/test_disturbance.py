@@ -11,6 +11,8 @@ from evaluators.benchmark.disturbance import Counters, Watch, disturbance_betwee
 from evaluators.benchmark.kernel_files import CpuTimes
 from evaluators.benchmark.slowdown import Conditions
 
+pytestmark = pytest.mark.measures
+
 COOL = Conditions({}, None, None, None, None)
 IDLE = CpuTimes(0.0, 0.0, 0.0)
 START = Counters(100.0, 7.0, 1.0, 20, dict.fromkeys(range(4), IDLE))

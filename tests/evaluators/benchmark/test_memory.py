@@ -2,7 +2,11 @@ import mmap
 import subprocess
 import sys
 
+import pytest
+
 from evaluators.benchmark.memory import UssPeak, peak_bytes, reset_peak, uss_bytes
+
+pytestmark = pytest.mark.measures
 
 CODE = """
 import numpy as np

@@ -11,6 +11,8 @@ from evaluators.benchmark.slowdown import (
     throttle_events,
 )
 
+pytestmark = pytest.mark.measures
+
 CPU = "sys/devices/system/cpu/cpu{}/"
 PI_4 = "sys/devices/platform/soc/soc:firmware/get_throttled"
 PI_5 = "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled"

@@ -13,6 +13,8 @@ from evaluators.benchmark.timing import (
 )
 from evaluators.failures import CandidateRejected
 
+pytestmark = pytest.mark.measures
+
 
 class FakeClock:
     def __init__(self):

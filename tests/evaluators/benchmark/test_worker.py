@@ -14,6 +14,8 @@ from evaluators.devices.local import LocalDevice
 from evaluators.export.onnx_from_torch import export_onnx
 from tests.evaluators.engines.contract import tiny_images, tiny_net
 
+pytestmark = pytest.mark.measures
+
 FLAGS = {
     "threads": 1,
     "graph_optimization": "all",

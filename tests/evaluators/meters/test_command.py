@@ -13,6 +13,8 @@ import pytest
 from evaluators.failures import DeviceLost
 from evaluators.meters.command import CommandMeter, HeldPower
 
+pytestmark = pytest.mark.measures
+
 LONG_S = 60
 RULE = (
     r"^python\S* must print watts, one number a line, until it is killed or ends with exit code 0"

@@ -9,6 +9,8 @@ import pytest
 from evaluators.failures import DeviceLost
 from evaluators.meters.sampled import PowerFiles, PowerIntegral, SampledMeter, Sampler
 
+pytestmark = pytest.mark.measures
+
 LONG_S = 60
 """No test waits so long unless it fails."""
 
