@@ -16,7 +16,7 @@ from spaces.dimensions import Choice, Fixed, Range
 def test_every_point_is_there_once():
     space = grid_space()
     models = list(model_points(space, RECONSTRUCTED))
-    assert len(models) == len(set(models)) == 9 * (1 + 4 * 2)  # sparsities, epochs, temperatures
+    assert len(models) == len(set(models)) == 9 * (1 + 5 * 2)  # sparsities, epochs, temperatures
     shapes = list(shape_points(space, cpu_count=2))
     assert len(shapes) == len(set(shapes)) == 9 * (2 + 3) * 4  # sparsities, precisions, flags
 
