@@ -21,11 +21,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Self
 
+from evaluators.child_death import death_of, last_words, too_slow
 from evaluators.failures import CandidateAborted, failure_from_json
-from evaluators.framing import BrokenMessage, Message, encode_message, read_message
-from evaluators.service import MEMORY_LIMIT_VARIABLE, PARENT_VARIABLE
+from evaluators.frames import MEMORY_LIMIT_VARIABLE, PARENT_VARIABLE, BrokenMessage
+from evaluators.framing import Message, encode_message, read_message
 
-_STDERR_TAIL_BYTES = 8192
 _WAIT_TICK_S = 0.5
 
 
@@ -95,10 +95,7 @@ class ChildProcess:
             raise CandidateAborted(f"the child process printed rubbish: {error}") from None
         except TimeoutError:
             self.kill()
-            limit_s = self._limits.stage_timeout_s
-            raise CandidateAborted(
-                f"took longer than {limit_s:g} s. Raise limits.stage_timeout if it needs more."
-            ) from None
+            raise too_slow(self._limits.stage_timeout_s) from None
         if "failure" in answer.body:
             raise failure_from_json(answer.body["failure"])
         return Message(answer.body["result"], answer.arrays)
@@ -124,24 +121,11 @@ class ChildProcess:
         return b"".join(parts)
 
     def _death(self) -> CandidateAborted:
-        """Say how the child ended, from its exit status and its last words."""
-        code = self._process.wait()
-        words = self.stderr_tail()
-        if any(sign in words for sign in ("bad_alloc", "MemoryError", "allocate memory")):
-            mib = self._limits.memory_bytes / 2**20
-            return CandidateAborted(f"out of memory: the limit is {mib:.0f} MiB.")
-        if code == -signal.SIGKILL:
-            return CandidateAborted("killed by the kernel, most likely for memory (SIGKILL).")
-        if code < 0:
-            return CandidateAborted(f"crashed with {signal.Signals(-code).name}.")
-        last = words.strip().splitlines()[-1] if words.strip() else "no message"
-        return CandidateAborted(f"ended with exit code {code}: {last[:300]}")
+        return death_of(self._process.wait(), self.stderr_tail(), self._limits.memory_bytes)
 
     def stderr_tail(self) -> str:
         """Return the end of what the child printed."""
-        size = os.fstat(self._stderr.fileno()).st_size
-        start = max(0, size - _STDERR_TAIL_BYTES)
-        return os.pread(self._stderr.fileno(), _STDERR_TAIL_BYTES, start).decode(errors="replace")
+        return last_words(self._stderr)
 
     def kill(self) -> None:
         """End the child and everything it started."""

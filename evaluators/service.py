@@ -25,13 +25,12 @@ from evaluators.failures import (
     EvaluationFailure,
     says_disk_full,
 )
+from evaluators.frames import MEMORY_LIMIT_VARIABLE, PARENT_VARIABLE
 from evaluators.framing import Message, encode_message, read_message
 
 Answer = Tuple[Dict[str, Any], List[np.ndarray]]
 Handler = Callable[[Message], Answer]
 
-MEMORY_LIMIT_VARIABLE = "EIS_MEMORY_LIMIT_BYTES"
-PARENT_VARIABLE = "EIS_PARENT_PID"
 _PR_SET_PDEATHSIG = 1
 _MEMORY_SIGNS = ("allocate memory", "bad_alloc", "failed to allocate", "out of memory")
 

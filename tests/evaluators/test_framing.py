@@ -4,7 +4,8 @@ import struct
 import numpy as np
 import pytest
 
-from evaluators.framing import MAGIC, BrokenMessage, encode_message, read_message
+from evaluators.frames import MAGIC, BrokenMessage
+from evaluators.framing import encode_message, read_message
 
 
 def reader(data: bytes):
