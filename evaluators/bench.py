@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate
-from evaluators.devices.local import LocalDevice, host_fingerprint
+from evaluators.devices.device import Device
 from evaluators.framing import Message
 from evaluators.growing_score import GrowingScore
 from evaluators.measurement import (
@@ -104,7 +105,7 @@ class Bench:
 
     workload: WorkloadFacts
     builder: Builder
-    device: LocalDevice
+    device: Device
     store: ArtifactStore
     power: PowerSource
     batch_size: int
@@ -266,13 +267,11 @@ class Bench:
             "split": split,
             "tools": tool_versions("torch", "numpy"),
             "worker": worker_digest(WORKER),
-            "host": host_fingerprint(),
+            "host": machine_fingerprint(),
         }
 
 
-def least_disturbed(
-    device: LocalDevice, job: Mapping[str, Any], attempts: int = ATTEMPTS
-) -> Message:
+def least_disturbed(device: Device, job: Mapping[str, Any], attempts: int = ATTEMPTS) -> Message:
     """Run a benchmark job until nothing disturbs it; after the last attempt the best one counts.
 
     Where the kernel keeps no high-water mark, one more process looks at memory.

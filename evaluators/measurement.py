@@ -32,6 +32,8 @@ Figures = Sequence[NDArray[np.float64]]
 """What scoring a split gives: per-sample scores of shape (n,); or a figure of the whole set of
 shape (), then the same figure over bootstrap resamples, of shape (n_resamples,)."""
 
+MEASURED = "measured"
+"""The provenance of what was measured on the device that was meant."""
 PERCENTILES = {"latency_p50_s": 0.50, "latency_p90_s": 0.90, "latency_p99_s": 0.99}
 
 
@@ -116,7 +118,7 @@ def quantities_of(
     )
     found["peak_memory_bytes"] = _peak_memory(answer, provenance)
     found["device_memory_bytes"] = unavailable("B", "this device has no memory of its own")
-    found["model_size_bytes"] = Quantity(model_size_bytes, "B", "bytes on disk", "measured")
+    found["model_size_bytes"] = Quantity(model_size_bytes, "B", "bytes on disk", MEASURED)
     found["power_w"] = _power(answer, power, provenance)
     found["energy_j"] = _energy(found["power_w"], answer["energy"]["seconds"] / len(samples))
     return found

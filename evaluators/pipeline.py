@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.bench import Built
+from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate, Distillation
+from evaluators.devices.device import Device
 from evaluators.devices.local import WORKER as DEVICE_WORKER
-from evaluators.devices.local import LocalDevice, host_fingerprint
 from evaluators.engines import load_engine
 from evaluators.failures import CandidateRejected
+from evaluators.measurement import MEASURED
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
 from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
@@ -54,7 +56,7 @@ class Pipeline:
 
     workload: WorkloadFacts
     builder: Builder
-    device: LocalDevice
+    device: Device
     store: ArtifactStore
     batch_size: int
     seed: int
@@ -195,7 +197,10 @@ class Pipeline:
 
         def build(out_dir: Path) -> dict[str, Any]:
             job = {"kind": "compile", **choice, "model": str(model.path), "out_dir": str(out_dir)}
-            return self.device.run(job).body
+            facts = self.device.run(job).body
+            if engine.stand_in_artifact and self.provenance[candidate.engine] != MEASURED:
+                facts["artifact"] = engine.stand_in_artifact
+            return facts
 
         return self._lookup(clock, "compile", recipe, build)
 
@@ -224,4 +229,4 @@ class Pipeline:
 
 def _made_by() -> dict[str, Any]:
     """Return what made everything that the build worker builds, for a recipe."""
-    return {"worker": worker_digest(WORKER), "host": host_fingerprint()}
+    return {"worker": worker_digest(WORKER), "host": machine_fingerprint()}

@@ -7,9 +7,9 @@ from benchmarks.replay_parts.grid import grid_space
 from benchmarks.replay_parts.table import Table
 from evaluators.devices.local import LocalDevice
 from evaluators.engines import load_engine
-from evaluators.measurement import PowerSource
+from evaluators.measurement import MEASURED, PowerSource
 from search.plan import Plan, make_plan
-from search.target import MEASURED, Target
+from search.target import Target
 
 
 class RecordedDevice(LocalDevice):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 from typing import Any, Dict, Optional
@@ -50,6 +52,28 @@ def cpu_model(root: str = "/") -> str:
         if key.strip() in ("model name", "Model", "Hardware"):
             return value.strip()
     return platform.processor() or platform.machine()
+
+
+def machine_fingerprint() -> str:
+    """Return a hash of what results of this machine depend on: processor, cores and system.
+
+    Training sums in another order on another number of threads, and in bfloat16 where the
+    processor has it.
+    """
+    facts = [
+        platform.machine(),
+        platform.system(),
+        cpu_model(),
+        len(usable_cpus()),
+        _cpu_features(),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _cpu_features(root: str = "/") -> str:
+    """Return the instruction sets the kernel lists, empty where it lists none."""
+    lines = (read_text(os.path.join(root, "proc/cpuinfo")) or "").splitlines()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def _turbo(folder: str) -> Optional[bool]:

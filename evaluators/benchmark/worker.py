@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from evaluators.benchmark.accuracy import collect_outputs, take_batch
 from evaluators.benchmark.cpus import choose_cpus
 from evaluators.benchmark.disturbance import Watch
 from evaluators.benchmark.environment import read_environment
+from evaluators.benchmark.survey import survey_here
 from evaluators.benchmark.timing import (
     TimingSettings,
     garbage_collection_held_off,
@@ -51,7 +52,7 @@ class Timed(NamedTuple):
 
 
 def handle(message: Message) -> Answer:
-    """Compile a model, benchmark what was compiled, answer samples, or only look at its memory."""
+    """Compile, benchmark what was compiled, answer samples, look at memory or at the device."""
     return _KINDS[message.body["kind"]](message.body)
 
 
@@ -62,6 +63,11 @@ def compile_model(job: Dict[str, Any]) -> Answer:
         Path(job["model"]), job["precision"], job["flags"], Path(job["out_dir"])
     )
     return compiled._asdict(), []
+
+
+def look_around(job: Dict[str, Any]) -> Answer:
+    """Say what this device has and lacks; see `evaluators.benchmark.survey.Survey`."""
+    return survey_here(job["meter"], job["meter_program"])._asdict(), []
 
 
 def benchmark(job: Dict[str, Any]) -> Answer:
@@ -226,11 +232,12 @@ def _pin(thread_count: int) -> List[int]:
     return cpus
 
 
-_KINDS = {
+_KINDS: Dict[str, Callable[[Dict[str, Any]], Answer]] = {
     "compile": compile_model,
     "benchmark": benchmark,
     "answer": answer_samples,
     "memory": private_memory,
+    "survey": look_around,
 }
 
 if __name__ == "__main__":

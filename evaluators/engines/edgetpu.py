@@ -1,8 +1,9 @@
 """Google Coral's Edge TPU: the int8 TFLite model, compiled for it.
 
-Compiling needs ``edgetpu_compiler`` (x86-64 only), running needs ``libedgetpu`` and the device.
-Where either is absent the same int8 model is measured on the CPU of the machine at hand, as a
-stand-in; what the op check and the compiler say about it holds all the same.
+Compiling needs ``edgetpu_compiler`` (x86-64 only, so it is done where the search runs), running
+needs ``libedgetpu`` and the device. Where either is absent the same int8 model is measured on the
+CPU of the machine at hand, as a stand-in; what the op check and the compiler say about it holds all
+the same.
 
 ``compile`` leaves::
 
@@ -51,6 +52,8 @@ class EdgeTpuEngine(Engine):
     module = "ai_edge_litert"
     extra = "litert"
     processor = "edgetpu"
+    compiles_on_host = True  # the compiler is for x86-64, most boards are not
+    stand_in_artifact = MODEL_FILE
 
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
         """Return ``threads`` of the CPU part, and how many ops may be in it."""
@@ -73,14 +76,18 @@ class EdgeTpuEngine(Engine):
         )
 
     def stand_in_reason(self) -> Optional[str]:
-        """Say which of compiler and device is absent."""
-        if find_compiler() is None:
-            return "edgetpu_compiler isn't on PATH (it comes from Google's Coral packages, x86-64)"
-        if not device_answers():
-            return "no Edge TPU answers through {} (connect one and install libedgetpu)".format(
-                DELEGATE
-            )
-        return None
+        """Say that the device is absent."""
+        if device_answers():
+            return None
+        return "no Edge TPU answers through {} (connect one and install libedgetpu)".format(
+            DELEGATE
+        )
+
+    def compiler_reason(self) -> Optional[str]:
+        """Say that the compiler is absent."""
+        if find_compiler() is not None:
+            return None
+        return "edgetpu_compiler isn't on PATH (it comes from Google's Coral packages, x86-64)"
 
     def toolchain(self) -> str:
         """Return the SHA-256 of the compiler's executable, or nothing where there is none."""
@@ -106,8 +113,7 @@ class EdgeTpuEngine(Engine):
         report = compile_for_edgetpu(compiler, out_dir / MODEL_FILE, out_dir)
         if report.metrics["edgetpu_cpu_ops"] > max_cpu_ops:
             raise CandidateRejected(_too_many_cpu_ops(report))
-        artifact = COMPILED_FILE if device_answers() else MODEL_FILE
-        return Compiled(artifact, report.metrics, portable.notes + _notes(report))
+        return Compiled(COMPILED_FILE, report.metrics, portable.notes + _notes(report))
 
     def open(
         self, compiled: Path, artifact: str, precision: str, flags: Mapping[str, FlagValue]

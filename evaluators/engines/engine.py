@@ -94,6 +94,10 @@ class Engine(abc.ABC):
         extra: The extra of this project that installs it.
         processor: What inference runs on, one of `evaluators.meters.meter.WHOLE_BOARD`: a meter has
             to measure that.
+        compiles_on_host: Whether it compiles where the search runs, for a device that may be
+            elsewhere; otherwise it compiles on the device.
+        stand_in_artifact: What `compile` leaves for a stand-in to run in the artifact's place; None
+            where the artifact itself runs there.
     """
 
     name: str = ""
@@ -103,6 +107,8 @@ class Engine(abc.ABC):
     module: str = ""
     extra: str = ""
     processor: str = "cpu"
+    compiles_on_host: bool = False
+    stand_in_artifact: Optional[str] = None
 
     @abc.abstractmethod
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
@@ -122,6 +128,21 @@ class Engine(abc.ABC):
     def stand_in_reason(self) -> Optional[str]:
         """Return why this engine can only be measured on a stand-in here, or None."""
         return None
+
+    def compiler_reason(self) -> Optional[str]:
+        """Return why this machine can't compile, so that only a stand-in can be measured."""
+        return None
+
+    def version(self) -> Optional[str]:
+        """Return the runtime's version without importing it, or None where nothing says it."""
+        try:
+            from importlib import metadata  # novm: Python 3.8 has it
+        except ImportError:
+            return None
+        try:
+            return metadata.version(self.distribution)
+        except metadata.PackageNotFoundError:
+            return None
 
     def toolchain(self) -> str:
         """Return what compiles beside the runtime, so that the store tells versions apart."""

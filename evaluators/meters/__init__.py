@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import List, Optional, Sequence
+from typing import List, Sequence
 
 from evaluators.meters.meter import Meter
 
@@ -34,27 +34,3 @@ def load_meter(name: str, program: Sequence[str] = ()) -> Meter:
     if not isinstance(meter, Meter):
         raise TypeError("evaluators/meters/{}.py must end in METER = <a Meter>".format(name))
     return meter.part(part) if part else meter
-
-
-def best_meter(processor: str) -> Optional[Meter]:
-    """Return the best meter that can be read here and measures ``processor``, or None."""
-    return _best([part for name in meter_names() for part in load_meter(name).parts()], processor)
-
-
-def best_part(meter: Meter, processor: str) -> Optional[Meter]:
-    """Return the best of a meter's parts, by the same rule."""
-    return _best(meter.parts(), processor)
-
-
-def _best(meters: Sequence[Meter], processor: str) -> Optional[Meter]:
-    """Choose; of two that are equally exact, the one that measures less else is better."""
-    return min(
-        (meter for meter in meters if _serves(meter, processor)),
-        key=lambda meter: (meter.preference, len(meter.processors), meter.name),
-        default=None,
-    )
-
-
-def _serves(meter: Meter, processor: str) -> bool:
-    is_choosable = meter.preference is not None and processor in meter.processors
-    return is_choosable and meter.unavailable_reason() is None

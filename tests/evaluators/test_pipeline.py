@@ -11,6 +11,7 @@ from evaluators import pipeline, recipe
 from evaluators.candidate import Candidate, Distillation
 from evaluators.child_process import Limits
 from evaluators.devices.local import LocalDevice
+from evaluators.engines import load_engine
 from evaluators.failures import CandidateRejected
 from evaluators.framing import Message
 from evaluators.pipeline import Pipeline
@@ -91,6 +92,13 @@ def test_the_batch_size_counts_from_the_export_on(line, candidate):
     assert built_anew(replace(line, batch_size=4), candidate) == ["export", "quantize", "compile"]
 
 
+def test_a_stand_in_runs_the_file_that_is_meant_for_it(line, candidate, monkeypatch):
+    monkeypatch.setattr(type(load_engine("onnxruntime")), "stand_in_artifact", "portable")
+    stand_in = replace(line, provenance={"onnxruntime": "measured: on X instead of Y"})
+    built = [each.build(candidate, StageClock(lambda _: None)) for each in (line, stand_in)]
+    assert [each.compiled.facts["artifact"] for each in built] == ["made", "portable"]
+
+
 def test_the_seed_counts_where_it_is_used(line, candidate):
     built_anew(line, candidate)
     assert built_anew(replace(line, seed=1), candidate)[0] == "compress"
@@ -117,7 +125,7 @@ def test_a_librarys_version_counts(line, candidate, monkeypatch, library, first)
 
 def test_the_host_that_trains_counts(line, candidate, monkeypatch):
     built_anew(line, candidate)
-    monkeypatch.setattr(pipeline, "host_fingerprint", lambda: "another processor")
+    monkeypatch.setattr(pipeline, "machine_fingerprint", lambda: "another processor")
     assert built_anew(line, candidate)[:3] == STAGES[:3]
 
 

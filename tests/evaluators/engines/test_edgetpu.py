@@ -121,7 +121,7 @@ def test_unmapped_op_is_refused_by_name_unless_allowed(tmp_path):
 
 def test_without_a_compiler_the_portable_model_runs_on_the_cpu(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "edgetpu_compiler isn't on PATH" in ENGINE.stand_in_reason()
+    assert "edgetpu_compiler isn't on PATH" in ENGINE.compiler_reason()
     compiled = ENGINE.compile(int8_folder(), "int8", DEFAULTS, tmp_path)
     assert compiled.artifact == "model.tflite"
     assert compiled.metrics == {}
@@ -132,9 +132,10 @@ def test_without_a_device_the_compiler_still_has_its_say(compiler, monkeypatch, 
     compiler(SUCCESS)
     monkeypatch.setattr(edgetpu, "DELEGATE", "libno-such-edgetpu.so")
     assert "no Edge TPU answers" in ENGINE.stand_in_reason()
+    assert ENGINE.compiler_reason() is None
     compiled = ENGINE.compile(int8_folder(), "int8", DEFAULTS, tmp_path)
-    assert compiled.artifact == "model.tflite"
-    assert (tmp_path / "model_edgetpu.tflite").is_file()
+    assert compiled.artifact == "model_edgetpu.tflite"
+    assert (tmp_path / ENGINE.stand_in_artifact).is_file()
     assert compiled.metrics["edgetpu_offchip_mib"] == 0
     assert compiled.notes == ["Compiled by edgetpu_compiler 16.0.384591198."]
 

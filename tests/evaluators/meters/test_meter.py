@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from evaluators import meters
-from evaluators.meters import best_meter, best_part, load_meter, meter_names
+from evaluators.benchmark.survey import best_meter, meter_found
+from evaluators.meters import load_meter, meter_names
 from evaluators.meters.command import CommandMeter
 from evaluators.meters.hwmon import HwmonMeter
 from evaluators.meters.meter import EnergyReading, Meter
@@ -32,18 +32,9 @@ class Fixed(Meter):
         raise NotImplementedError
 
 
-@pytest.fixture
-def choose(monkeypatch):
-    """Return a function that chooses among meters as if they were this version's."""
-
-    def best(processor, *found):
-        by_name = {meter.name: meter for meter in found}
-        monkeypatch.setattr(meters, "meter_names", lambda: sorted(by_name))
-        monkeypatch.setattr(meters, "load_meter", by_name.__getitem__)
-        chosen = best_meter(processor)
-        return None if chosen is None else chosen.name
-
-    return best
+def choose(processor, *meters):
+    chosen = best_meter([meter_found(meter) for meter in meters], processor)
+    return None if chosen is None else chosen.name
 
 
 COUNTER = Fixed("counter", ("cpu",), 0)
@@ -51,26 +42,26 @@ BOARD = Fixed("board", ("cpu", "gpu"), 1)
 UNREADABLE = Fixed("unreadable", ("cpu",), 0, why_not="no permission")
 
 
-def test_a_counter_is_better_than_a_board(choose):
+def test_a_counter_is_better_than_a_board():
     assert choose("cpu", BOARD, COUNTER) == "counter"
 
 
-def test_a_meter_that_cannot_be_read_is_passed_over(choose):
+def test_a_meter_that_cannot_be_read_is_passed_over():
     assert choose("cpu", UNREADABLE, BOARD) == "board"
     assert choose("cpu", UNREADABLE) is None
 
 
-def test_a_meter_must_measure_what_inference_runs_on(choose):
+def test_a_meter_must_measure_what_inference_runs_on():
     assert choose("gpu", COUNTER) is None
     assert choose("gpu", COUNTER, BOARD) == "board"
 
 
-def test_of_two_that_are_equally_exact_the_more_specific_is_better(choose):
+def test_of_two_that_are_equally_exact_the_more_specific_is_better():
     chip = Fixed("zz_chip", ("cpu",), 1)
     assert choose("cpu", BOARD, chip) == "zz_chip"
 
 
-def test_what_nobody_but_the_person_knows_is_not_chosen(choose):
+def test_what_nobody_but_the_person_knows_is_not_chosen():
     assert choose("cpu", Fixed("command", ("cpu", "gpu"), None)) is None
     assert choose("cpu", Fixed("sensor", (), 2)) is None
 
@@ -87,8 +78,8 @@ def test_parts_are_chosen_like_meters(tree):
     for hwmon, chip, power_uw in [("hwmon0", "amdgpu", 1), ("hwmon1", "power_meter", 2)]:
         tree[f"{hwmon}/name"], tree[f"{hwmon}/power1_input"] = chip, power_uw
     meter = HwmonMeter(str(tree))
-    assert best_part(meter, "gpu").name == "hwmon:amdgpu"
-    assert best_part(meter, "cpu").name == "hwmon:power_meter"
+    assert choose("gpu", *meter.parts()) == "hwmon:amdgpu"
+    assert choose("cpu", *meter.parts()) == "hwmon:power_meter"
 
 
 def test_a_part_is_loaded_by_its_name():

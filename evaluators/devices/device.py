@@ -1,0 +1,132 @@
+"""What every device provides: a way to run a job in a fresh worker on it, and its lock.
+
+A job is what `evaluators.benchmark.worker` takes. Files in it are paths on this machine: the
+folders ``compiled`` or ``model``, the lists in ``inputs``, and ``out_dir``, which the job writes
+into. How they get to the device and back is the device's own business.
+
+What goes wrong with the way there is `DeviceLost`, whatever was under way: nothing of such a job is
+kept, and it can be run again once `Device.reopen` has succeeded.
+"""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from evaluators.benchmark.survey import Survey, survey_from_json
+from evaluators.child_process import Limits
+from evaluators.failures import DeviceLost
+from evaluators.framing import Message
+
+_LOCK_TICK_S = 0.5
+
+
+class Device(abc.ABC):
+    """Where artifacts are compiled and measured.
+
+    Attributes:
+        name: As in the space file.
+        limits: What one job may take there.
+        say: Told what a person should know while nothing moves.
+        found: What `look` saw, None before.
+    """
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.name = name
+        self.limits = limits
+        self.say: Callable[[str], None] = lambda _text: None
+        self.found: Survey | None = None
+
+    @property
+    @abc.abstractmethod
+    def cpu_count(self) -> int:
+        """Return how many CPUs a job may use."""
+
+    @abc.abstractmethod
+    def fingerprint(self) -> str:
+        """Return a hash of what compiled artifacts depend on."""
+
+    def look(self, meter: str | None = None, program: Sequence[str] = ()) -> Survey:
+        """Look at what the device has and lacks, and remember it for `reopen`.
+
+        Args:
+            meter: The only meter to look at; None looks at all.
+            program: What the meter ``command`` runs.
+
+        Raises:
+            EvaluationFailure: If it can't be looked at.
+        """
+        self.found = self._survey(meter, program)
+        return self.found
+
+    @abc.abstractmethod
+    def _survey(self, meter: str | None, program: Sequence[str]) -> Survey:
+        """Look around on the device."""
+
+    @abc.abstractmethod
+    def run(self, job: dict[str, Any]) -> Message:
+        """Run one job of the worker in a process of its own and wait without waking.
+
+        Raises:
+            EvaluationFailure: What the worker reported, or how it ended.
+        """
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Hold the device's lock, so that nothing else of ours runs while something is timed.
+
+        Raises:
+            DeviceLost: If the device went away.
+        """
+        holder = self._try_to_lock()
+        if holder is not None:
+            self.say(f"{self.name} is in use by {_who(holder)}: waiting for it.")
+        while holder is not None:
+            time.sleep(_LOCK_TICK_S)
+            holder = self._try_to_lock()
+        try:
+            yield
+        finally:
+            self._unlock()
+
+    @abc.abstractmethod
+    def _try_to_lock(self) -> dict[str, Any] | None:
+        """Take the lock, or return what its holder says of itself."""
+
+    @abc.abstractmethod
+    def _unlock(self) -> None:
+        """Free the lock; one that went away with the link is free already."""
+
+    def reopen(self) -> None:
+        """Start anew, with nothing left of what ran, and look whether all is there as it was.
+
+        Raises:
+            EvaluationFailure: If it isn't.
+        """
+        self.close()
+        body = self.run({"kind": "survey", "meter": "command", "meter_program": []}).body
+        now = survey_from_json(body)
+        before = {} if self.found is None else self.found.engines
+        for name, engine in before.items():
+            reason = now.engines[name].stand_in_reason
+            if reason is not None and engine.stand_in_reason is None:
+                raise DeviceLost(f"{name}: {reason}")
+
+    @abc.abstractmethod
+    def command(self, program: Sequence[str]) -> None:
+        """Run a program on the device itself, such as the one that reboots it.
+
+        Raises:
+            EvaluationFailure: If it can't be run there or fails.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End what runs there and close the way to it; the next job opens it again."""
+
+
+def _who(holder: dict[str, Any]) -> str:
+    return f"process {holder.get('pid', '?')} for {holder.get('host', 'somebody')}"
