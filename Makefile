@@ -14,8 +14,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 	--constraint constraints.txt
 
 # What is copied to a device, where there may be only CPython 3.7 and NumPy.
-DEVICE_SIDE := evaluators/__init__.py evaluators/failures.py evaluators/flag.py \
-	evaluators/framing.py evaluators/service.py evaluators/engines evaluators/benchmark \
+DEVICE_SIDE := evaluators/__init__.py evaluators/child_death.py evaluators/device_lock.py \
+	evaluators/failures.py evaluators/flag.py evaluators/frames.py evaluators/framing.py \
+	evaluators/service.py evaluators/benchmark evaluators/board evaluators/engines \
 	evaluators/meters
 
 .DELETE_ON_ERROR:

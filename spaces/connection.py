@@ -22,6 +22,13 @@ class Ssh:
     user: str | None = None
     port: int | None = None
 
+    def __str__(self) -> str:
+        """Return the address as a space file has it."""
+        user = "" if self.user is None else f"{self.user}@"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        return f"ssh://{user}{host}{port}"
+
 
 def connection_from_text(raw: object) -> Ssh | None:
     """Return where a device is; None is this machine.

@@ -20,6 +20,11 @@ def test_where_a_device_is(text, connection):
     assert re.match(CONNECT_PATTERN, text)
 
 
+@pytest.mark.parametrize("text", ["ssh://board", "ssh://pi@10.0.0.2:2222", "ssh://pi@[fe80::1]"])
+def test_an_address_is_shown_as_it_is_written(text):
+    assert str(connection_from_text(text)) == text
+
+
 @pytest.mark.parametrize(
     "text",
     [
