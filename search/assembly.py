@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from evaluators.bench import Bench
 from evaluators.builder import WORKER, Builder, WorkloadSource
+from evaluators.devices.recovery import Recovery, RecoveryPlan
 from evaluators.failures import EvaluationFailure
 from evaluators.pipeline import Pipeline
 from evaluators.store import ArtifactStore, default_root
 from evaluators.workload_facts import WorkloadFacts
 from search.errors import UsageError
 from search.evaluation import Evaluator, clear_failures
-from search.events import Observer, StageStarted, Waiting
+from search.events import Notice, Observer, StageStarted, Waiting
 from search.plan import Plan
+from search.retries import Retries
 from search.target import child_limits
 from spaces.field_types import OnnxFiles
 from spaces.schema import Space
@@ -69,4 +71,14 @@ def make_evaluator(plan: Plan, builder: Builder, seed: int, observe: Observer) -
         target.provenance,
         plan.timing,
     )
-    return Evaluator(pipeline, bench, plan.objectives, observe)
+    recovery = _make_recovery(plan, observe)
+    return Evaluator(pipeline, bench, plan.objectives, observe, retries=Retries(recovery))
+
+
+def _make_recovery(plan: Plan, observe: Observer) -> Recovery:
+    def say(text: str) -> None:
+        observe(Notice(text))
+
+    device, allowed = plan.target.device, plan.space.device.recovery
+    device.say = say
+    return Recovery(device, RecoveryPlan(allowed.reset, allowed.reboot, allowed.wait_s), say)

@@ -24,3 +24,7 @@ class MissingError(RunError):
     """A device or an engine isn't here; the text says what would add it."""
 
     exit_code = 3
+
+
+class DeviceGone(MissingError):
+    """The device went away in the middle of a run and didn't come back; the run can go on later."""

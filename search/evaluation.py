@@ -1,15 +1,14 @@
-"""One candidate -> one record: retries where the device went away, reasons where it can't be."""
+"""One candidate -> one record: its numbers, or the reason why there are none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from evaluators.bench import VALIDATION, Bench, Built, Measured
 from evaluators.candidate import Candidate
-from evaluators.failures import CandidateRejected, DeviceLost, DiskFull, EvaluationFailure
+from evaluators.failures import CandidateRejected, DiskFull, EvaluationFailure
 from evaluators.growing_score import GrowingScore, parts_of
 from evaluators.pipeline import Pipeline
 from evaluators.spread import (
@@ -24,13 +23,11 @@ from search.errors import UsageError
 from search.events import Observer, StageStarted
 from search.gates import WRONG_AT_MOST
 from search.records import GATED, Failure, TrialRecord
+from search.retries import Retries, disk_full
 from spaces.objectives import Objective
 
-DEVICE_RETRIES = 2
 BASELINE_PROCESSES = 3
 """The baseline is what everything is compared with, and the first to say how processes differ."""
-
-_T = TypeVar("_T")
 
 Refuse = Callable[[TrialRecord], str | None]
 """Say why a model isn't worth training, from what was measured before, or None."""
@@ -48,6 +45,7 @@ class Evaluator:
     Attributes:
         objectives: What must have a value in the end.
         spreads: What repeats have taught so far of the difference between processes.
+        retries: What is done where the device goes away.
     """
 
     pipeline: Pipeline
@@ -55,6 +53,7 @@ class Evaluator:
     objectives: tuple[Objective, ...]
     observe: Observer
     spreads: dict[str, ProcessSpread] = field(default_factory=dict)
+    retries: Retries = field(default_factory=Retries)
 
     def reference_metric(self) -> float:
         """Return the metric of the model as given, in float32 on this host.
@@ -146,7 +145,7 @@ class Evaluator:
             EvaluationFailure: If it can't be built, or comes out as another file than ``before``:
                 two files' numbers must not be compared as if they were one's.
         """
-        built = _retried(lambda: self.pipeline.build(candidate, self._clock(label)))
+        built = self.retries.run(lambda: self.pipeline.build(candidate, self._clock(label)))
         if before is not None and built.artifact_sha256 != before.artifact_sha256:
             raise CandidateRejected(
                 "the file that was measured isn't in the store any more, and what was built in its "
@@ -161,7 +160,7 @@ class Evaluator:
         Raises:
             EvaluationFailure: If it can't be measured any more.
         """
-        return _retried(lambda: self.bench.measure(built, self._clock(label), splits))
+        return self.retries.run(lambda: self.bench.measure(built, self._clock(label), splits))
 
     def record_of(self, built: Built, repeats: Sequence[Measured]) -> TrialRecord:
         """Return one record of an artifact that was measured in one or more fresh processes.
@@ -212,7 +211,7 @@ class Evaluator:
             return replace(record, stage_seconds=clock.seconds, found_stages=clock.found)
 
         try:
-            return _retried(work)
+            return self.retries.run(work)
         except EvaluationFailure as failure:
             return _failed(candidate, failure, clock)
 
@@ -228,37 +227,15 @@ class Evaluator:
         return StageClock(started)
 
 
-def _retried(work: Callable[[], _T]) -> _T:
-    """Try again where the device went away; the last time it may.
-
-    Raises:
-        UsageError: If a disk is full, which is nobody's candidate's fault.
-    """
-    try:
-        for _ in range(DEVICE_RETRIES):
-            try:
-                return work()
-            except DeviceLost:
-                continue
-        return work()
-    except DiskFull as failure:
-        raise _disk_full(failure) from failure
-
-
 @contextmanager
 def clear_failures() -> Iterator[None]:
     """Turn a failure before the first candidate into a message."""
     try:
         yield
     except DiskFull as failure:
-        raise _disk_full(failure) from failure
+        raise disk_full(failure) from failure
     except EvaluationFailure as failure:
         raise UsageError(f"workload: {failure.reason}") from failure
-
-
-def _disk_full(failure: DiskFull) -> UsageError:
-    goes_on = "Every finished trial is kept, and the same command goes on."
-    return UsageError(f"{failure.reason} {goes_on}")
 
 
 def _complete(record: TrialRecord, objectives: tuple[Objective, ...]) -> TrialRecord:

@@ -17,6 +17,7 @@ from rich.markup import escape
 from reports.tables import front_table
 from search import api
 from search.assembly import describe_workload, make_builder
+from search.errors import DeviceGone
 from search.events import Event, Observer
 from search.front import pareto_front
 from search.parameters import grid_size
@@ -78,6 +79,9 @@ class Session:
                 work(self._space, self._directory, options, observe)
         except KeyboardInterrupt:
             self._is_stopping = True
+        except DeviceGone:
+            self._finish()  # what was finished is worth a report, whenever the device comes back
+            raise
         return self._finish()
 
     def _finish(self) -> int:
@@ -116,7 +120,7 @@ def check(space: Space) -> Plan:
         RunError: With everything that is wrong or missing.
     """
     target = find_target(space)
-    with closing(make_builder(space, _ignore)) as builder:
+    with closing(target.device), closing(make_builder(space, _ignore)) as builder:
         return make_plan(space, target, describe_workload(builder, _ignore))
 
 

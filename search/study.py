@@ -97,7 +97,11 @@ def _opened(
     space: Space, directory: RunDirectory, options: RunOptions, observe: Observer
 ) -> Iterator[SearchLoop]:
     target = find_target(space)
-    with directory.writing(), closing(make_builder(space, observe)) as builder:
+    with (
+        closing(target.device),
+        directory.writing(),
+        closing(make_builder(space, observe)) as builder,
+    ):
         for text in target.notices:
             observe(Notice(text))
         budget = _budget(space, options)
