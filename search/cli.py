@@ -158,11 +158,17 @@ def validate(space: SpaceOption, overrides: SetOption = None) -> None:
 
 
 @app.command()
-def devices() -> None:
+def devices(
+    connect: Annotated[
+        str | None,
+        typer.Option(metavar="ssh://user@host[:port]", help="Look at this board instead."),
+    ] = None,
+    python: Annotated[str, typer.Option(metavar="PROGRAM", help="The board's Python.")] = "python3",
+) -> None:
     """List engines, devices, meters and clocks found here, and what would add the missing ones."""
     from search.devices import print_devices
 
-    print_devices()
+    print_devices(connect, python)
 
 
 @app.command()

@@ -1,62 +1,97 @@
-"""What was found on this machine: engines, devices, meters and clocks; and what would add more."""
+"""What was found on a device: engines, meters and clocks; and what would add more."""
 
 from __future__ import annotations
+
+from contextlib import closing
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evaluators.benchmark.environment import read_environment
+from evaluators.benchmark.survey import EngineFound, MeterFound, Survey
+from evaluators.child_process import Limits
+from evaluators.devices.device import Device
+from evaluators.devices.local import LocalDevice
+from evaluators.devices.ssh import SshDevice
 from evaluators.engines import engine_names, load_engine
-from evaluators.meters import load_meter, meter_names
-from evaluators.meters.meter import Meter
-from evaluators.recipe import tool_versions
-from search.target import NOT_YET
+from evaluators.engines.engine import Engine
+from search.errors import UsageError
+from search.target import NOT_YET, look_at, pip_install, stand_in_reason
+from spaces.connection import Ssh, connection_from_text
+
+_PATIENCE_S = 120.0
+"""How long looking at a slow board may take."""
 
 
-def print_devices() -> None:
-    """Print the findings as tables."""
+def print_devices(connect: str | None = None, python: str = "python3") -> None:
+    """Print the findings as tables.
+
+    Args:
+        connect: ``ssh://user@host[:port]`` for a board; None for this machine.
+        python: The board's interpreter.
+
+    Raises:
+        UsageError: If ``connect`` is no address.
+        MissingError: If the board can't be reached or lacks Python or NumPy.
+    """
+    address = _address(connect)
+    no_limits = Limits(_PATIENCE_S, 0)
+    if address is None:
+        device: Device = LocalDevice("this machine", no_limits)
+    else:
+        device = SshDevice(address.host, address, python, no_limits, no_limits)
+    with closing(device):
+        found = look_at(device)
     console = Console()
-    console.print(_machine())
-    console.print(_engines())
-    console.print(_meters())
+    console.print(_machine(device.name, found))
+    console.print(_engines(found, None if address is None else python))
+    console.print(_meters(found))
 
 
-def _machine() -> Table:
-    table = Table("this machine", "", title_justify="left")
-    for name, value in read_environment().items():
+def _address(connect: str | None) -> Ssh | None:
+    try:
+        return None if connect is None else connection_from_text(connect)
+    except ValueError as error:
+        raise UsageError(f"--connect {error}, but got {connect!r}.") from error
+
+
+def _machine(name: str, found: Survey) -> Table:
+    table = Table(name, "", title_justify="left")
+    facts = {**found.environment, "memory_mib": found.memory_bytes // 2**20}
+    for key, value in facts.items():
         shown = "not told by this machine" if value is None else value
-        table.add_row(name, escape(str(shown)))
+        table.add_row(key, escape(str(shown)))
     return table
 
 
-def _engines() -> Table:
+def _engines(found: Survey, python: str | None) -> Table:
+    """List engines; ``python`` is a board's interpreter, None on this machine."""
     table = Table("engine", "precisions", "here", "to add it")
     for name in engine_names():
-        engine = load_engine(name)
-        lacks = engine.missing()
-        precisions = ", ".join(engine.forms)
-        if lacks is not None:
-            table.add_row(
-                name, precisions, f"no: {escape(lacks.what)} is missing", escape(lacks.remedy)
-            )
-            continue
-        version = tool_versions(engine.distribution)[engine.distribution]
-        stand_in = engine.stand_in_reason()
-        here = f"{engine.distribution} {version}"
-        if stand_in is not None:
-            table.add_row(name, precisions, f"{here}, no device", escape(stand_in))
-            continue
-        table.add_row(name, precisions, here, "")
+        engine, there = load_engine(name), found.engines[name]
+        table.add_row(name, ", ".join(engine.forms), *map(escape, _engine(engine, there, python)))
+        why = None if there.missing else stand_in_reason(engine, found)
+        if why is not None:
+            table.add_row("", "", "no device", escape(why))
     for name, what in NOT_YET.items():
         table.add_row(name, "", "no", f"nothing: this version has no engine for {what}")
     return table
 
 
-def _meters() -> Table:
+def _engine(engine: Engine, there: EngineFound, python: str | None) -> tuple[str, str]:
+    """Return whether an engine is there, and what would add it."""
+    if there.missing is None:
+        return f"{engine.distribution} {there.version or 'of unknown version'}", ""
+    remedy = there.missing.remedy
+    if python is not None:
+        remedy = pip_install(engine, python)
+    return f"no: {there.missing.what} is missing", remedy
+
+
+def _meters(found: Survey) -> Table:
     table = Table("meter", "measures", "here", "why not, and how to allow it")
-    for meter in [part for name in meter_names() for part in load_meter(name).parts()]:
-        why = meter.unavailable_reason()
+    for meter in found.meters:
+        why = meter.unavailable_reason
         here = "no" if why else "yes"
         if why is None and not meter.processors:
             here = "if named"
@@ -68,7 +103,7 @@ def _meters() -> Table:
     return table
 
 
-def _measured(meter: Meter) -> str:
+def _measured(meter: MeterFound) -> str:
     """Return the processors and what is added up, as far as it was found."""
-    parts = [", ".join(part) for part in (meter.processors, meter.domains()) if part]
+    parts = [", ".join(part) for part in (meter.processors, meter.domains) if part]
     return ": ".join(parts)

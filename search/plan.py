@@ -169,5 +169,7 @@ def _identity(space: Space, workload: WorkloadFacts) -> str:
     document = {k: v for k, v in space.document.items() if k not in ("budget", "limits")}
     # How often the front is confirmed may change; how long a latency is measured may not.
     document["measuring"] = space.measuring.duration_s
+    how = ("recovery", "python")  # how the device is kept going, not what it is
+    document["device"] = {k: v for k, v in document["device"].items() if k not in how}
     text = json.dumps([document, workload.metric], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

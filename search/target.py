@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import psutil
 
-from evaluators.benchmark.environment import cpu_model
+from evaluators.benchmark.survey import MeterFound, Survey, best_meter
 from evaluators.child_process import Limits
+from evaluators.devices.device import Device
 from evaluators.devices.local import LocalDevice
+from evaluators.devices.ssh import SshDevice
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
-from evaluators.measurement import PowerSource
-from evaluators.meters import best_meter, best_part, load_meter, meter_names
-from evaluators.meters.meter import Meter
+from evaluators.failures import EvaluationFailure
+from evaluators.measurement import MEASURED, PowerSource
+from evaluators.meters import load_meter, meter_names
 from search.errors import MissingError, UsageError
 from spaces.errors import suggest
 from spaces.field_types import MeterCommand
 from spaces.schema import Space
 
-MEASURED = "measured"
 _SHARE_OF_MEMORY = 0.75
 NOT_YET = {
     "tensorrt": "TensorRT (Jetson and other NVIDIA GPUs)",
@@ -43,7 +44,7 @@ class Target:
     """
 
     engines: Mapping[str, Engine]
-    device: LocalDevice
+    device: Device
     machine: str
     provenance: Mapping[str, str]
     power: PowerSource
@@ -55,30 +56,29 @@ def find_target(space: Space) -> Target:
 
     Raises:
         UsageError: If the file names an engine or a meter that doesn't exist.
-        MissingError: If an engine or the device isn't here, saying what would add it.
+        MissingError: If an engine or the device isn't there, saying what would add it.
     """
-    _refuse_remote(space)
-    engines = _find_engines(space)
-    machine = cpu_model()
-    reasons = {name: _stand_in_reason(space, engine) for name, engine in engines.items()}
-    stand_in = f"measured: on this machine's CPU ({machine}) instead of {space.device.name}"
-    provenance = {name: stand_in if why else MEASURED for name, why in reasons.items()}
-    first = next(iter(engines))  # a stand-in runs on the CPU, whatever the engine is made for
-    power, power_notices = _find_power(space, "cpu" if reasons[first] else engines[first].processor)
-    notices = [
-        f"{name}: {why}. The same model is measured on this machine's CPU ({machine}) instead of "
-        f"{space.device.name}: a stand-in, marked * wherever it is shown."
-        for name, why in reasons.items()
-        if why
-    ]
-    return Target(
-        engines,
-        LocalDevice(space.device.name, child_limits(space)),
-        machine,
-        provenance,
-        power,
-        (*notices, *power_notices),
-    )
+    _check_engine_names(space)
+    meter, program = _named_meter(space)
+    device = _device(space)
+    try:
+        found = look_at(device, meter, program)
+        return _target(space, device, found, program)
+    except BaseException:
+        device.close()
+        raise
+
+
+def look_at(device: Device, meter: str | None = None, program: Sequence[str] = ()) -> Survey:
+    """Look at what a device has and lacks.
+
+    Raises:
+        MissingError: If it can't be reached.
+    """
+    try:
+        return device.look(meter, program)
+    except EvaluationFailure as failure:
+        raise MissingError(failure.reason) from failure
 
 
 def child_limits(space: Space) -> Limits:
@@ -89,64 +89,126 @@ def child_limits(space: Space) -> Limits:
     return Limits(space.limits.stage_timeout_s, memory_bytes)
 
 
-def _refuse_remote(space: Space) -> None:
-    if space.device.connect is not None:
-        raise MissingError(
-            f"device.connect: this version measures on this machine only, not on "
-            f"{space.device.connect.host}. Run it on the device itself with connect: local."
-        )
+def _device(space: Space) -> Device:
+    here, connect = child_limits(space), space.device.connect
+    if connect is None:
+        return LocalDevice(space.device.name, here)
+    there = Limits(space.limits.stage_timeout_s, space.limits.memory_bytes or 0)
+    return SshDevice(space.device.name, connect, space.device.python, there, here)
 
 
-def _find_engines(space: Space) -> dict[str, Engine]:
-    found: dict[str, Engine] = {}
-    missing = []
+def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...]) -> Target:
+    if space.limits.memory_bytes is None:
+        share_bytes = int(found.memory_bytes * _SHARE_OF_MEMORY)
+        device.limits = replace(device.limits, memory_bytes=share_bytes)
+    engines = _find_engines(space, found)
+    machine = found.environment["cpu_model"]
+    where = f"{_place(space)} CPU ({machine})"
+    reasons = {name: _stand_in_reason(space, engine, found) for name, engine in engines.items()}
+    stand_in = f"measured: on {where} instead of {space.device.name}"
+    provenance = {name: stand_in if why else MEASURED for name, why in reasons.items()}
+    first = next(iter(engines))  # a stand-in runs on the CPU, whatever the engine is made for
+    processor = "cpu" if reasons[first] else engines[first].processor
+    power, power_notices = _find_power(space, found, program, processor)
+    notices = [
+        f"{name}: {why}. The same model is measured on {where} instead of {space.device.name}: a "
+        "stand-in, marked * wherever it is shown."
+        for name, why in reasons.items()
+        if why
+    ]
+    return Target(engines, device, machine, provenance, power, (*notices, *power_notices))
+
+
+def _place(space: Space) -> str:
+    connect = space.device.connect
+    return "this machine's" if connect is None else f"{connect.host}'s"
+
+
+def _check_engine_names(space: Space) -> None:
     for name in space.device.engines:
-        if name in engine_names():
-            found[name] = load_engine(name)
-            lacks = found[name].missing()
-            if lacks is not None:
-                missing.append(f"{name} needs {lacks.what}. Add it with: {lacks.remedy}")
-        elif name in NOT_YET:
-            have = ", ".join(engine_names())
-            missing.append(
-                f"{name}: this version has no engine for {NOT_YET[name]}. It has {have}."
-            )
-        else:
+        if name not in engine_names() and name not in NOT_YET:
             problem = space.problem(
                 "device.engines", "must be engines", name, suggest(name, engine_names())
             )
             raise UsageError.of([problem])
+
+
+def _find_engines(space: Space, found: Survey) -> dict[str, Engine]:
+    engines: dict[str, Engine] = {}
+    missing = []
+    for name in space.device.engines:
+        if name in NOT_YET:
+            have = ", ".join(engine_names())
+            missing.append(
+                f"{name}: this version has no engine for {NOT_YET[name]}. It has {have}."
+            )
+            continue
+        engines[name] = load_engine(name)
+        missing += _lacks(space, engines[name], found)
     if missing:
         raise MissingError("\n".join(missing))
-    return found
+    return engines
 
 
-def _stand_in_reason(space: Space, engine: Engine) -> str | None:
-    """Return why the device's numbers come from this machine's CPU, or None where they don't."""
-    wanted = space.device.cpu_model
-    why = engine.stand_in_reason()
-    if why is None and wanted is not None and wanted.lower() not in cpu_model().lower():
-        why = f"this machine's CPU is {cpu_model()}, and {space.device.name} has one of {wanted}"
+def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
+    """Say what an engine lacks where it runs, and where it compiles if that is elsewhere."""
+    connect = space.device.connect
+    there = found.engines[engine.name].missing
+    here = engine.missing() if connect is not None and engine.compiles_on_host else None
+    lines = []
+    if there is not None and connect is not None:
+        lines.append(
+            f"{engine.name} on {connect.host} needs the Python package {engine.distribution}. "
+            f"Add it there with: {pip_install(engine, space.device.python)}"
+        )
+    elif there is not None:
+        lines.append(f"{engine.name} needs {there.what}. Add it with: {there.remedy}")
+    if here is not None:
+        lines.append(f"{engine.name} needs {here.what} on this machine, too: {here.remedy}")
+    return lines
+
+
+def pip_install(engine: Engine, python: str) -> str:
+    """Return what adds an engine to a board, where nothing of this program is installed."""
+    return f"{python} -m pip install {engine.distribution}"
+
+
+def _stand_in_reason(space: Space, engine: Engine, found: Survey) -> str | None:
+    """Return why the device's numbers come from a CPU in its place, or None where they don't."""
+    wanted, machine = space.device.cpu_model, found.environment["cpu_model"]
+    why = stand_in_reason(engine, found)
+    if why is None and wanted is not None and wanted.lower() not in machine.lower():
+        why = f"{_place(space)} CPU is {machine}, and {space.device.name} has one of {wanted}"
     if why is not None and space.device.if_absent == "fail":
         raise MissingError(
             f"{space.device.name} isn't here: {why}. Attach it, or set device.if_absent: host-cpu "
-            "to measure on this machine's CPU, marked as a stand-in."
+            f"to measure on {_place(space)} CPU, marked as a stand-in."
         )
     return why
 
 
-def _find_power(space: Space, processor: str) -> tuple[PowerSource, list[str]]:
-    name, program = _named_meter(space)
-    meter = best_meter(processor) if name is None else _load_named(space, name, program, processor)
-    rated = space.device.rated_power_w
+def stand_in_reason(engine: Engine, found: Survey) -> str | None:
+    """Return why an engine can only be measured on a stand-in, at the compiler or the device."""
+    there = found.engines[engine.name]
+    compiler = engine.compiler_reason() if engine.compiles_on_host else there.compiler_reason
+    return compiler or there.stand_in_reason
+
+
+def _find_power(
+    space: Space, found: Survey, program: tuple[str, ...], processor: str
+) -> tuple[PowerSource, list[str]]:
+    best, rated = best_meter(found.meters, processor), space.device.rated_power_w
+    meter = best if found.named is None else _usable(best, found, found.named)
     if meter is not None:
         return PowerSource(meter.name, rated, program), []
     if rated is None:
         return PowerSource(None, None), []
+    connect = space.device.connect
+    option = "" if connect is None else f" --connect {connect}"
     notice = (
         "No power meter here: power and energy are estimates, the share of CPU time x the rated "
-        f"power of {rated:g} W, marked ~ wherever they are shown. `python -m search devices` says "
-        "why each meter can't be read."
+        f"power of {rated:g} W, marked ~ wherever they are shown. "
+        f"`python -m search devices{option}` says why each meter can't be read."
     )
     return PowerSource(None, rated), [notice]
 
@@ -154,20 +216,26 @@ def _find_power(space: Space, processor: str) -> tuple[PowerSource, list[str]]:
 def _named_meter(space: Space) -> tuple[str | None, tuple[str, ...]]:
     """Return the meter that the space file names, and the program where it is one."""
     choice = space.device.meter
-    return ("command", choice.command) if isinstance(choice, MeterCommand) else (choice, ())
+    name, program = (
+        ("command", choice.command) if isinstance(choice, MeterCommand) else (choice, ())
+    )
+    if name is not None:
+        try:
+            load_meter(name, program)
+        except KeyError:
+            problem = space.problem(
+                "device.meter", "must be a meter", name, suggest(name, meter_names())
+            )
+            raise UsageError.of([problem]) from None
+    return name, program
 
 
-def _load_named(space: Space, name: str, program: tuple[str, ...], processor: str) -> Meter:
-    try:
-        meter = load_meter(name, program)
-    except KeyError:
-        problem = space.problem(
-            "device.meter", "must be a meter", name, suggest(name, meter_names())
+def _usable(best: MeterFound | None, found: Survey, named: MeterFound) -> MeterFound:
+    """Return the meter that was named, or the best of its parts where it has several."""
+    meter = named if found.meters == [named] else best or named
+    if meter.unavailable_reason is not None:
+        raise MissingError(
+            f"device.meter {named.name}: {meter.unavailable_reason}. Leave it out to take the best "
+            "found."
         )
-        raise UsageError.of([problem]) from None
-    if meter.parts() != [meter]:  # it stands for several sources: the best of them
-        meter = best_part(meter, processor) or meter
-    reason = meter.unavailable_reason()
-    if reason is not None:
-        raise MissingError(f"device.meter {name}: {reason}. Leave it out to take the best found.")
     return meter

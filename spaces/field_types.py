@@ -24,6 +24,7 @@ FEWEST_ROUNDS, MOST_ROUNDS = 3, 99
 """Of confirmation: of two values nobody can say which one was disturbed."""
 
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_PYTHON_PATTERN = r"^[A-Za-z0-9_./][A-Za-z0-9_./+-]*$"
 _WORKLOAD_PATTERN = r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"
 _PRECISION = Limits("word", words=PRECISIONS, remedy="Use a list, e.g. [fp32, int8].")
 _SPARSITY = Limits("number", at_least=0, below=1, remedy="Use a fraction, e.g. 0.8.")
@@ -51,6 +52,12 @@ class MeterCommand(Section):
 def _name(raw: str) -> str:
     if not re.fullmatch(_NAME_PATTERN, raw):
         raise ValueError("must be up to 64 letters, digits, dots, dashes or underscores")
+    return raw
+
+
+def _python(raw: str) -> str:
+    if not re.fullmatch(_PYTHON_PATTERN, raw):
+        raise ValueError("must be a program's name or path without spaces, such as python3")
     return raw
 
 
@@ -115,6 +122,9 @@ def _sparsity_json_schema() -> dict[str, object]:
 
 FileName = Annotated[
     str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})
+]
+PythonOnBoard = Annotated[
+    str, AfterValidator(_python), WithJsonSchema({"type": "string", "pattern": _PYTHON_PATTERN})
 ]
 ObjectiveName = Annotated[
     Word,

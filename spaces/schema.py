@@ -20,6 +20,7 @@ from spaces.field_types import (
     MeterChoice,
     ObjectiveNames,
     Precisions,
+    PythonOnBoard,
     Rounds,
     Size,
     Sparsity,
@@ -32,6 +33,17 @@ from spaces.section import Section
 
 VERSION = 1
 DEFAULT_OBJECTIVES = ("latency_p90_ms", "peak_memory_mib", "power_w", "accuracy")
+
+
+class Recovery(Section):
+    """What may be done where the device went away, before it is given up."""
+
+    reset: Words | None = Field(default=None, examples=[["uhubctl", "-l", "1-1", "-a", "cycle"]])
+    """A program on this machine that resets the device or cycles its power."""
+    reboot: Words | None = Field(default=None, examples=[["sudo", "-n", "reboot"]])
+    """A program on the board that reboots it."""
+    wait_s: Duration = Field(default=600.0, alias="wait", examples=["10m"])
+    """How long to go on waiting for it after all of that."""
 
 
 class Device(Section):
@@ -49,6 +61,9 @@ class Device(Section):
     left out."""
     connect: Connection = Field(default=None, examples=["local", "ssh://pi@raspberrypi"])
     """``local`` or ``ssh://user@host[:port]``."""
+    python: PythonOnBoard = Field(default="python3", examples=["venv/bin/python"])
+    """The board's interpreter: a name on its PATH, or a path, relative to the home folder there."""
+    recovery: Recovery = Field(default_factory=Recovery)
     cpu_model: Word | None = Field(default=None, examples=["Intel"])
     """A part of the CPU's or board's name that tells the device from other machines."""
     if_absent: Literal["host-cpu", "fail"] = Field(default="fail", examples=["host-cpu"])

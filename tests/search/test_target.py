@@ -6,8 +6,12 @@ import psutil
 import pytest
 
 from evaluators.benchmark.environment import cpu_model
+from evaluators.benchmark.survey import EngineFound, survey_here
 from evaluators.child_process import Limits
+from evaluators.devices.ssh import SshDevice
 from evaluators.engines import load_engine
+from evaluators.engines.engine import Missing
+from evaluators.failures import DeviceLost
 from evaluators.meters.hwmon import METER as HWMON
 from evaluators.meters.rapl import METER as RAPL
 from search import target
@@ -36,7 +40,7 @@ def device(**keys):
 
 @pytest.fixture
 def without_meters(monkeypatch):
-    monkeypatch.setattr(target, "best_meter", lambda processor: None)
+    monkeypatch.setattr(target, "best_meter", lambda meters, processor: None)
 
 
 def test_engines_keep_the_order_of_the_file(space_of):
@@ -93,8 +97,57 @@ def test_the_named_cpu_is_no_stand_in(space_of):
     assert find_target(space_of(header=header)).provenance["openvino"] == "measured"
 
 
-def test_a_device_over_ssh_is_refused_with_what_to_do(space_of):
-    with pytest.raises(MissingError, match=r"on this machine only, not on raspberrypi\. Run it on"):
+@pytest.fixture
+def on_board(space_of, monkeypatch):
+    """Return the target of a board that has what this machine has, but for some changes."""
+
+    def find(engines="onnxruntime", keys=None, limits="", engines_there=None, **changes):
+        survey = survey_here("command")._replace(named=None, meters=[])
+        changes["engines"] = {**survey.engines, **(engines_there or {})}
+        monkeypatch.setattr(SshDevice, "_survey", lambda *_: survey._replace(**changes))
+        header = device(connect="ssh://pi@board", **(keys or {}))
+        return find_target(space_of(limits, engines=engines, header=header))
+
+    return find
+
+
+def test_a_board_counts_with_what_it_has_itself(on_board):
+    environment = {"cpu_model": "Raspberry Pi 5", "cpu_count": 4}
+    found = on_board(environment=environment, memory_bytes=8 * 2**30, fingerprint="abc")
+    assert isinstance(found.device, SshDevice)
+    assert (found.machine, found.device.cpu_count) == ("Raspberry Pi 5", 4)
+    assert found.device.fingerprint() == "abc"
+    assert found.device.limits.memory_bytes == 6 * 2**30
+    written = on_board(limits="limits: {memory: 1GiB}\n", memory_bytes=8 * 2**30)
+    assert written.device.limits.memory_bytes == 2**30
+
+
+def test_what_a_board_lacks_is_added_there(on_board):
+    lacks = EngineFound(None, Missing("the Python package onnxruntime", "pip"), None, None)
+    with pytest.raises(MissingError) as caught:
+        on_board(keys={"python": "venv/bin/python"}, engines_there={"onnxruntime": lacks})
+    assert str(caught.value) == (
+        "onnxruntime on board needs the Python package onnxruntime. Add it there with: "
+        "venv/bin/python -m pip install onnxruntime"
+    )
+
+
+def test_an_edge_tpu_on_a_board_needs_the_compiler_here(on_board, monkeypatch):
+    edgetpu = load_engine("edgetpu")
+    there = {"edgetpu": EngineFound("2.3.0", None, "none on the board", None)}
+    monkeypatch.setattr(type(edgetpu), "compiler_reason", lambda _: None)
+    assert on_board("edgetpu", engines_there=there).provenance == {"edgetpu": "measured"}
+    monkeypatch.setattr(type(edgetpu), "compiler_reason", lambda _: "no compiler here")
+    with pytest.raises(MissingError, match="no compiler here"):
+        on_board("edgetpu", engines_there=there)
+
+
+def test_a_board_out_of_reach_says_why(space_of, monkeypatch):
+    def refuse(*_):
+        raise DeviceLost("raspberrypi: the link is cut.")
+
+    monkeypatch.setattr(SshDevice, "_survey", refuse)
+    with pytest.raises(MissingError, match=r"^raspberrypi: the link is cut"):
         find_target(space_of(header=device(connect="ssh://pi@raspberrypi")))
 
 

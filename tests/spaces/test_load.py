@@ -362,14 +362,14 @@ def test_each_problem_is_one_line(problems_of, extra, line):
             "device: here",
             (
                 "1: device must be a mapping of keys, but got 'here'. Its keys are name, "
-                "engines, rated_power_w, meter, connect, cpu_model, if_absent."
+                "engines, rated_power_w, meter, connect, python, recovery, cpu_model, if_absent."
             ),
         ),
         (
             "device:",
             (
                 "1: device must be given. Its keys are name, engines, rated_power_w, meter, "
-                "connect, cpu_model, if_absent."
+                "connect, python, recovery, cpu_model, if_absent."
             ),
         ),
         (
