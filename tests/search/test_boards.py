@@ -35,7 +35,9 @@ def on_board(tiny_space, board):
 
     def write(changes=None):
         device = {"device.connect": "ssh://board", "device.python": sys.executable}
-        return tiny_space({**device, **(changes or {})}), {"PATH": board.client_path}
+        # fp32 alone, and no training: what is shown here has to do with neither.
+        quick = {"search.precision": ["fp32"], "search.distillation": None}
+        return tiny_space({**device, **quick, **(changes or {})}), {"PATH": board.client_path}
 
     return write
 
@@ -43,10 +45,10 @@ def on_board(tiny_space, board):
 def test_a_search_whose_link_is_cut_loses_no_trial(start, on_board, board, tmp_path):
     space, env = on_board({"measuring.duration": "0.5s", "budget.trials": 2})
     process = start("--space", space, "--run", "run", env=env)
-    lines, to_cut = [], ["baseline: benchmark", "trial 1: benchmark"]
+    lines, to_cut = [], ["baseline: benchmark", "[1/2]"]
     for line in process.stdout:
         lines.append(line.strip())
-        if to_cut and lines[-1] == to_cut[0]:
+        if to_cut and lines[-1].startswith(to_cut[0]):
             del to_cut[0]
             wait_for(lambda: any("benchmark.worker" in each for each in board.processes()))
             board.stop()
@@ -72,12 +74,12 @@ def test_a_board_that_stays_away_ends_the_run_and_keeps_it(
     monkeypatch.setattr(recovery, "RESET_S", 0.1)
     add = StudyState.add
 
-    def stop_after_two(state, trial, candidate):
+    def stop_after_one(state, trial, candidate):
         add(state, trial, candidate)
-        if trial.number == 1:
+        if trial.number == 0:
             board.stop()
 
-    monkeypatch.setattr(StudyState, "add", stop_after_two)
+    monkeypatch.setattr(StudyState, "add", stop_after_one)
     session = Session(load_space(space), run, plain=True)
     with pytest.raises(
         DeviceGone, match=r"^here doesn't come back: board: the link is cut .*goes on"
@@ -88,9 +90,9 @@ def test_a_board_that_stays_away_ends_the_run_and_keeps_it(
     assert (run / "report.html").is_file()
     board.start()
     monkeypatch.setattr(StudyState, "add", add)
-    assert session.run(trials=3, timeout_s=None, storage=None, seed=None) == 0
+    assert session.run(trials=2, timeout_s=None, storage=None, seed=None) == 0
     trials = RunDirectory(run).load().trials
-    assert [trial.number for trial in trials if trial.record.failure is None] == [0, 1, 3]
+    assert [trial.number for trial in trials if trial.record.failure is None] == [0, 2]
 
 
 def test_devices_says_what_a_board_has(run_cli, board):
