@@ -56,7 +56,7 @@ def unconfirmed_members(run: Run) -> list[NumberedRecord]:
     _, confirmed = _rounded(run)
     others = [trial for trial in run.trials if not trial.record.is_confirmed]
     members = pareto_front(replace(run, trials=others))
-    costs = _to_resolution(run.costs_of([member.record for member in members]), run)
+    costs = to_resolution(run.costs_of([member.record for member in members]), run)
     return [
         member
         for member, cost in zip(members, costs, strict=True)
@@ -73,13 +73,31 @@ def hypervolume(run: Run) -> float | None:
     """
     if run.baseline is None or run.baseline.failure is not None:
         return None
-    axes = run.facts.objectives
-    reference = np.array(
-        [ACCURACY_DROP_AT_REFERENCE if o == run.facts.metric else 0.0 for o in axes]
-    )
+    reference = _reference(run)
     points = logarithms(run.eligible_costs, run) - log_costs([run.baseline], run)
-    inside = points[(points < reference).all(axis=1)]
-    return float(moocore.hypervolume(inside, ref=reference)) if len(inside) else 0.0
+    return _volume(points[(points < reference).all(axis=1)], reference)
+
+
+def hypervolume_history(run: Run) -> list[float]:
+    """Return the `hypervolume` of the first n trials for each n; empty without a baseline.
+
+    Args:
+        run: `Run.as_searched`, as a confirmation has no place in the order of the trials.
+    """
+    if run.baseline is None or run.baseline.failure is not None:
+        return []
+    reference = _reference(run)
+    points = logarithms(run.eligible_costs, run) - log_costs([run.baseline], run)
+    numbers = [trial.number for trial in run.eligible]
+    point_of = {n: p for n, p in zip(numbers, points, strict=True) if (p < reference).all()}
+    best, volumes = np.empty((0, len(reference))), [0.0]
+    for trial in run.trials:
+        point, volume = point_of.get(trial.number), volumes[-1]
+        if point is not None and not (best <= point).all(axis=1).any():
+            best = np.vstack([best[~(best >= point).all(axis=1)], point])
+            volume = _volume(best, reference)
+        volumes.append(volume)
+    return volumes[1:]
 
 
 def log_costs(records: Sequence[TrialRecord], run: Run) -> NDArray[np.float64]:
@@ -99,6 +117,29 @@ def logarithms(costs: NDArray[np.float64], run: Run) -> NDArray[np.float64]:
     return np.where(is_metric, costs, logs)
 
 
+def to_resolution(costs: NDArray[np.float64], run: Run) -> NDArray[np.float64]:
+    """Return costs rounded to each objective's resolution, on a logarithmic scale."""
+    rounded = costs.copy()
+    for column, objective in zip(rounded.T, run.facts.objectives, strict=True):
+        if objective.resolution:
+            step = math.log1p(objective.resolution)
+            sizes = np.where(column == 0, 1.0, np.abs(column))
+            nearest = np.exp(np.rint(np.log(sizes) / step) * step)
+            column[:] = np.where(column == 0, 0.0, np.copysign(nearest, column))
+    return rounded
+
+
+def _reference(run: Run) -> NDArray[np.float64]:
+    """Return the corner of the hypervolume as seen from the baseline."""
+    axes = run.facts.objectives
+    return np.array([ACCURACY_DROP_AT_REFERENCE if o == run.facts.metric else 0.0 for o in axes])
+
+
+def _volume(points: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Return the volume between the reference and points of shape (n, n_objectives) inside it."""
+    return float(moocore.hypervolume(points, ref=reference)) if len(points) else 0.0
+
+
 def _nondominated(
     trials: Sequence[NumberedRecord], costs: NDArray[np.float64]
 ) -> list[NumberedRecord]:
@@ -113,16 +154,4 @@ def _rounded(run: Run) -> tuple[list[NumberedRecord], NDArray[np.float64]]:
     """Return what may be a member, best in the first objective first, with its rounded costs."""
     costs = run.eligible_costs
     order = np.argsort(costs[:, 0], kind="stable")
-    return [run.eligible[place] for place in order], _to_resolution(costs[order], run)
-
-
-def _to_resolution(costs: NDArray[np.float64], run: Run) -> NDArray[np.float64]:
-    """Return costs rounded to each objective's resolution, on a logarithmic scale."""
-    rounded = costs.copy()
-    for column, objective in zip(rounded.T, run.facts.objectives, strict=True):
-        if objective.resolution:
-            step = math.log1p(objective.resolution)
-            sizes = np.where(column == 0, 1.0, np.abs(column))
-            nearest = np.exp(np.rint(np.log(sizes) / step) * step)
-            column[:] = np.where(column == 0, 0.0, np.copysign(nearest, column))
-    return rounded
+    return [run.eligible[place] for place in order], to_resolution(costs[order], run)

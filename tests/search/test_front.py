@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from search.front import ACCURACY_DROP_AT_REFERENCE, hypervolume, pareto_front, ties
+from search.front import (
+    ACCURACY_DROP_AT_REFERENCE,
+    hypervolume,
+    hypervolume_history,
+    pareto_front,
+    ties,
+)
 from search.records import Confirmation
 from spaces.objectives import OBJECTIVES, Objective
 
@@ -207,3 +214,21 @@ def test_infeasible_trials_add_nothing(build):
 def test_without_a_baseline_there_is_no_hypervolume(build):
     assert hypervolume(build.run(build.record())) is None
     assert hypervolume(build.run(build.record(), baseline=build.failed("rejected"))) is None
+
+
+def test_the_history_of_the_hypervolume_is_that_of_each_beginning(build):
+    rng = np.random.default_rng(3)
+    records = [
+        build.record(
+            *rng.uniform((0.1, 0.5, 0.84), (1.2, 5.0, 0.99)), violations={"x": n % 4 - 2.5}
+        )
+        for n in range(40)
+    ]
+    run = build.run(*records, baseline=build.record(1.0, 4.0, 0.95))
+    expected = [hypervolume(replace(run, trials=run.trials[: n + 1])) for n in range(40)]
+    assert hypervolume_history(run) == pytest.approx(expected)
+    assert expected[0] < expected[-1]
+
+
+def test_without_a_baseline_the_hypervolume_has_no_history(build):
+    assert hypervolume_history(build.run(build.record())) == []
