@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import plotly.graph_objects as go
+from typing import Any
 
 from search.records import Bounds
 from spaces.objectives import Objective
@@ -31,6 +30,11 @@ class Window:
     def shows(self, value: float) -> bool:
         """Say whether a value lies within."""
         return self.low <= value <= self.high
+
+    def has_right(self, value: float) -> bool:
+        """Say whether a value lies in the upper half."""
+        low, place, high = (_place(v, is_log=self.is_log) for v in (self.low, value, self.high))
+        return place > (low + high) / 2
 
     def axis_layout(self) -> dict[str, object]:
         """Return type and range as Plotly has them: on a log axis, the range in decades."""
@@ -59,26 +63,25 @@ def window_of(values: Sequence[float], bounds: Bounds, *, is_log: bool) -> Windo
     return Window(10**low, 10**high, is_log) if is_log else Window(low, high, is_log)
 
 
-def draw_bounds(
-    figure: go.Figure, letter: str, axis: Objective, bounds: Bounds, window: Window
-) -> None:
-    """Shade what the bounds rule out, and draw each that is shown as a line with its text.
+def bound_shapes(
+    letter: str, axis: Objective, bounds: Bounds, window: Window
+) -> Iterator[dict[str, Any]]:
+    """Yield Plotly shapes: what the bounds rule out, then each that is shown as a line with text.
 
     Args:
-        figure: With the axis of this letter.
-        letter: ``x`` or ``y``.
+        letter: Of the axis, ``x`` or ``y``.
         axis: What is on it.
         bounds: Lower and upper, in the unit of the axis.
         window: What is shown of the axis.
     """
     low, high = bounds
     if low is not None and low > window.low:
-        _shade(figure, letter, window.low, min(low, window.high))
+        yield _area(letter, window.low, min(low, window.high))
     if high is not None and high < window.high:
-        _shade(figure, letter, max(high, window.low), window.high)
+        yield _area(letter, max(high, window.low), window.high)
     for bound, text in _texts(axis, bounds):
         if window.shows(bound):
-            _draw_line(figure, letter, bound, text)
+            yield _line(letter, bound, text, window)
 
 
 def words_for_unseen_bounds(axis: Objective, bounds: Bounds, window: Window) -> str:
@@ -97,21 +100,28 @@ def _place(value: float, *, is_log: bool) -> float:
     return math.log10(value) if is_log else value
 
 
-def _shade(figure: go.Figure, letter: str, start: float, end: float) -> None:
+def _area(letter: str, start: float, end: float) -> dict[str, Any]:
+    look = {"fillcolor": _FORBIDDEN, "line": {"width": 0}, "layer": "below"}
     across = {f"{letter}0": start, f"{letter}1": end}
-    look = {"fillcolor": _FORBIDDEN, "line_width": 0, "layer": "below"}
-    figure.add_shape(type="rect", **across, **_whole(letter), **look)
+    return {"type": "rect", **across, **_whole(letter), **look}
 
 
-def _draw_line(figure: go.Figure, letter: str, bound: float, text: str) -> None:
-    above = {"textposition": "end", "xanchor": "center"}  # the plot, where no marker can hide it
+def _line(letter: str, bound: float, text: str, window: Window) -> dict[str, Any]:
+    # Above the plot no marker can hide it, and towards the middle nothing cuts it off.
+    above = {"textposition": "end", "xanchor": "right" if window.has_right(bound) else "left"}
     place = above if letter == "x" else {"textposition": "start", "xanchor": "left"}
     label = {"text": text, "textangle": 0, "yanchor": "bottom", "padding": 3, **place}
     line = {"color": BOUND_COLOR, "width": 1.5, "dash": "dash"}
     across = {f"{letter}0": bound, f"{letter}1": bound}
     # Below, the grid would hide it; between the two, Plotly 7.1 fails in shapes of a whole domain.
-    look = {"label": label, "line": line, "layer": "above"}
-    figure.add_shape(type="line", **across, **_whole(letter), **look)
+    return {
+        "type": "line",
+        **across,
+        **_whole(letter),
+        "label": label,
+        "line": line,
+        "layer": "above",
+    }
 
 
 def _whole(letter: str) -> dict[str, object]:

@@ -1,93 +1,103 @@
 """The report of a run: one page that needs nothing but itself, readable without JavaScript.
 
 The first screen says what was measured on what, what must be known before believing it, and which
-model to take. A content security policy keeps every request on the page.
+model to take. A content security policy keeps every request on the page and runs only the page's
+own scripts, by their hashes. Plotly's parallel axes make their drawing functions from text, so
+`eval` stays allowed; what is given to it comes from Plotly alone.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import base64
+import hashlib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
-from reports import sections
+from reports import explore, findings, first_screen, sections
 from reports.atomic_file import write_atomically
-from reports.outcomes import has_numbers
-from reports.plots import hypervolume_figure, pareto_figure
-from search.front import hypervolume
+from reports.candidates import candidates
+from reports.knobs import knobs
+from reports.markup import escaped, json_script
+from reports.page_data import page_data
 from search.records import Run
 
-# Images are those a reader saves a plot as.
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; base-uri 'none'; form-action 'none'"
-)
+_SCRIPTS = ("link.js", "draw.js")
 
 
 def write_report(run: Run, path: Path) -> None:
-    """Write the report of a run as it stands.
+    """Write the report of a run as it stands, for the folder that the report lies in.
 
     Raises:
         OSError: If it can't be written; an older report is then still there.
     """
-    write_atomically(path, _page(run))
+    write_atomically(path, _page(run, path.parent.absolute()))
 
 
-def _page(run: Run) -> str:
-    here = files("reports")
-    style = here.joinpath("style.css").read_text(encoding="utf-8")
-    draw = here.joinpath("draw.js").read_text(encoding="utf-8")
-    name = sections.escaped(run.facts.name)
+def _page(run: Run, folder: Path) -> str:
+    plotly, own, policy = _scripts()
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <link rel="icon" href="data:,">
-<title>{name}: Pareto front</title>
-<style>{style}</style>
+<title>{escaped(run.facts.name)}: Pareto front</title>
+<style>{_text("style.css")}</style>
 </head>
 <body>
-{_body(run)}
-<script>{get_plotlyjs()}</script>
-<script>{draw}</script>
+<main>
+{_body(run, folder)}
+</main>
+<p id="said" role="status" aria-live="polite"></p>
+<script>{plotly}</script>
+<script>{own}</script>
 </body>
 </html>
 """
 
 
-def _body(run: Run) -> str:
+def _body(run: Run, folder: Path) -> str:
+    found, varied = candidates(run), knobs(run)
     parts = [
-        sections.heading(run),
-        sections.notices(run),
-        sections.recommendation(run),
+        first_screen.heading(run),
+        first_screen.notices(run),
+        first_screen.recommendation(run, folder),
         sections.search_facts(run),
-        sections.front(run),
-        *_plots(run),
+        explore.budgets(run),
+        explore.pairs(run, found),
+        explore.parallel_axes(run, found, varied),
+        sections.front(run, folder),
+        findings.knob_section(run, varied),
+        explore.growth(run, found),
+        findings.validity(run),
         sections.without_numbers(run),
         sections.time_spent(run),
         sections.marks(run),
+        json_script(page_data(run, found, folder), "candidates"),
     ]
-    return "\n".join(parts)
+    return "\n".join(filter(None, parts))
 
 
-def _plots(run: Run) -> Iterator[str]:
-    names = [objective.name for objective in run.facts.objectives]
-    pairs = list(itertools.combinations(names, 2))
-    if pairs and has_numbers(run):
-        places = [_place(pareto_figure(run, x, y)) for x, y in pairs]
-        yield sections.plots("Two objectives at a time", sections.PLOT_NOTE, places)
-    if run.trials and hypervolume(run) is not None:
-        place = _place(hypervolume_figure(run))
-        yield sections.plots("How the front grew", sections.HYPERVOLUME_NOTE, [place])
+@cache
+def _scripts() -> tuple[str, str, str]:
+    """Return Plotly, our own scripts, and the policy that lets these two run and nothing else."""
+    own = "\n".join(map(_text, _SCRIPTS))
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in (get_plotlyjs(), own))
+    # Images are those a reader saves a plot as.
+    policy = (
+        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    return get_plotlyjs(), own, policy
 
 
-def _place(figure: Figure) -> str:
-    """Return the figure's place on the page, with its JSON where no text can end the script."""
-    data = figure.to_json().replace("<", "\\u003c")
-    return f'<div class="plot"><script type="application/json">{data}</script></div>'
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _text(name: str) -> str:
+    return files("reports").joinpath(name).read_text(encoding="utf-8")

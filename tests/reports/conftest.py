@@ -12,7 +12,7 @@ from spaces.objectives import ACCURACY, OBJECTIVES
 
 STAND_IN = "measured: on this machine's CPU (Xeon) instead of coral-usb"
 ESTIMATED = "estimated: share of CPU time x rated power of 2 W"
-STATES = {None: "complete", "rejected": "pruned", "interrupted": "failed"}
+STATES = {None: "complete", "rejected": "pruned", "gated": "pruned", "interrupted": "failed"}
 
 
 def quantities(latency_ms, memory_mib, accuracy, provenance="measured", power_w=None):

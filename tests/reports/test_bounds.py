@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import plotly.graph_objects as go
 import pytest
 
-from reports.bounds import draw_bounds, window_of, words_for_unseen_bounds
+from reports.bounds import bound_shapes, window_of, words_for_unseen_bounds
 from spaces.objectives import OBJECTIVES
 
 LATENCY = OBJECTIVES["latency_p90_ms"]
@@ -61,18 +60,25 @@ def test_unseen_bounds_are_told_in_words():
 
 
 def test_shading_ends_at_the_edge_of_the_window():
-    figure = go.Figure()
     window = window_of([1.0, 2.0], (None, 1.5), is_log=False)
-    draw_bounds(figure, "y", LATENCY, (None, 1.5), window)
-    area, line = figure.layout.shapes
-    assert (area.y0, area.y1, area.yref, area.xref) == (1.5, window.high, "y", "x domain")
-    assert (line.y0, line.y1, line.x0, line.x1) == (1.5, 1.5, 0, 1)
-    assert line.label.text == "at most 1.5 ms"
+    area, line = bound_shapes("y", LATENCY, (None, 1.5), window)
+    assert (area["y0"], area["y1"], area["yref"], area["xref"]) == (
+        1.5,
+        window.high,
+        "y",
+        "x domain",
+    )
+    assert (line["y0"], line["y1"], line["x0"], line["x1"]) == (1.5, 1.5, 0, 1)
+    assert line["label"]["text"] == "at most 1.5 ms"
 
 
 def test_a_bound_far_on_the_good_side_shades_nothing():
-    figure = go.Figure()
-    draw_bounds(
-        figure, "x", LATENCY, (None, 50.0), window_of([1.0, 2.0], (None, 50.0), is_log=False)
-    )
-    assert figure.layout.shapes == ()
+    window = window_of([1.0, 2.0], (None, 50.0), is_log=False)
+    assert list(bound_shapes("x", LATENCY, (None, 50.0), window)) == []
+
+
+@pytest.mark.parametrize(("bound", "anchor"), [(1.2, "left"), (1.8, "right")])
+def test_the_text_of_a_bound_runs_towards_the_middle(bound, anchor):
+    window = window_of([1.0, 2.0], (None, bound), is_log=False)
+    *_, line = bound_shapes("x", LATENCY, (None, bound), window)
+    assert line["label"]["xanchor"] == anchor
