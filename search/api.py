@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.atomic_file import write_atomically
-from reports.html import write_report
-from reports.tables import front_csv, trials_csv
 from search.events import Event, Observer
+from search.outputs import OutputsOfARunningSearch, write_outputs
 from search.records import Run
 from search.run_directory import RunDirectory
 from search.study import RunOptions, confirm_front, run_search, space_of_run
@@ -23,7 +21,7 @@ def run(
     overrides: Sequence[str] = (),
     observe: Observer | None = None,
 ) -> Run:
-    """Run or resume a search and write its report.
+    """Run or resume a search and write its report, first during the run.
 
     Args:
         space: A space file.
@@ -38,7 +36,13 @@ def run(
     """
     loaded = load_space(Path(space), overrides)
     directory = RunDirectory(Path(run_dir) if run_dir else default_run_dir(loaded.name))
-    found = run_search(loaded, directory, options or RunOptions(), observe or _ignore)
+    keep = OutputsOfARunningSearch(directory)
+
+    def observe_and_keep(event: Event) -> None:
+        (observe or _ignore)(event)
+        keep(event)
+
+    found = run_search(loaded, directory, options or RunOptions(), observe_and_keep)
     write_outputs(found, directory)
     return found
 
@@ -64,18 +68,6 @@ def load(run_dir: str | Path) -> Run:
         UsageError: If there is no run in this folder.
     """
     return RunDirectory(Path(run_dir)).load()
-
-
-def write_outputs(found: Run, directory: RunDirectory) -> None:
-    """Write front.csv, trials.csv and report.html into the run's folder.
-
-    Raises:
-        UsageError: If one can't be written; an older one is then still there.
-    """
-    with directory.clear_errors():
-        write_atomically(directory.path / "front.csv", front_csv(found, show_all=False))
-        write_atomically(directory.path / "trials.csv", trials_csv(found))
-        write_report(found, directory.report)
 
 
 def default_run_dir(name: str) -> Path:

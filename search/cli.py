@@ -139,11 +139,11 @@ def front(
 @app.command()
 def report(run_dir: RunOption) -> None:
     """Write report.html, front.csv and trials.csv of a run."""
-    from search import api
+    from search.outputs import write_outputs
     from search.run_directory import RunDirectory
 
     directory = RunDirectory(run_dir)
-    api.write_outputs(directory.load(), directory)
+    write_outputs(directory.load(), directory)
     typer.echo(directory.report)
 
 

@@ -20,6 +20,7 @@ from search.assembly import describe_workload, make_builder
 from search.errors import DeviceGone
 from search.events import Event, Observer
 from search.front import pareto_front
+from search.outputs import OutputsOfARunningSearch, write_outputs
 from search.parameters import grid_size
 from search.plan import Plan, make_plan
 from search.progress import LiveProgress, PlainProgress, log_event
@@ -69,10 +70,12 @@ class Session:
     def _work(self, work: Work, options: RunOptions) -> int:
         progress = PlainProgress(self._console) if self._plain else LiveProgress(self._console)
         logger = logging.getLogger("search.run")
+        keep = OutputsOfARunningSearch(self._directory)
 
         def observe(event: Event) -> None:
             log_event(logger, event)
             progress(event)
+            keep(event)
 
         try:
             with self._interruptible(), progress, _run_log(logger, self._directory):
@@ -86,7 +89,7 @@ class Session:
 
     def _finish(self) -> int:
         found = self._directory.load()
-        api.write_outputs(found, self._directory)
+        write_outputs(found, self._directory)
         self._console.print(front_table(found, show_all=False))
         self._console.print(
             f"report: {escape(str(self._directory.report.absolute()))}", soft_wrap=True
