@@ -137,6 +137,22 @@ def front(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs.")],
+) -> None:
+    """Set runs side by side: two devices, two versions of a runtime, two spaces."""
+    from rich.console import Console
+
+    from reports.comparison import comparison_table
+    from search.run_directory import RunDirectory
+
+    if len(runs) < 2:
+        raise UsageError(f"compare needs two runs or more, but got {len(runs)}.")
+    found = [(str(path), RunDirectory(path).load()) for path in runs]
+    Console().print(comparison_table(found))
+
+
+@app.command()
 def report(run_dir: RunOption) -> None:
     """Write report.html, front.csv and trials.csv of a run."""
     from search.outputs import write_outputs

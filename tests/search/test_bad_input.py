@@ -228,3 +228,8 @@ def test_a_damaged_pointer_and_a_damaged_study(tiny_space, run_cli, tmp_path):
     (tmp_path / "r" / "run.json").write_text('{"study": "tiny"}')
     (tmp_path / "r" / "study.db").write_text("this is no database" * 100)
     refuses(run_cli("front", "--run", "r"), 2, "study.db")
+
+
+def test_a_comparison_of_what_is_no_run(run_cli):
+    refuses(run_cli("compare", "r"), 2, "two runs or more", "1")
+    refuses(run_cli("compare", "r", "s"), 2, "r has no run.json")
