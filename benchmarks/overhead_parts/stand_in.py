@@ -72,7 +72,11 @@ class StandInBench:
     noise: random.Random
 
     def measure(
-        self, built: Built, clock: StageClock, splits: Sequence[str] = (VALIDATION,)
+        self,
+        built: Built,
+        clock: StageClock,
+        splits: Sequence[str] = (VALIDATION,),
+        within_s: float | None = None,  # noqa: ARG002  it answers at once
     ) -> Measured:
         """Return numbers of the kinds and sizes that measuring gives."""
         with clock.stage("benchmark"):
