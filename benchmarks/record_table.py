@@ -30,7 +30,7 @@ from benchmarks.replay_parts.grid import STARTS, grid_space, model_points, shape
 from benchmarks.replay_parts.record_models import Forge, ModelRecorder, append_row, rows_of
 from benchmarks.replay_parts.record_shapes import ShapeRecorder
 from benchmarks.replay_parts.table import TABLE_FILE, write_table
-from evaluators.bench import ATTEMPTS
+from evaluators.benchmark.attempts import ATTEMPTS
 from evaluators.benchmark.environment import cpu_model
 from evaluators.recipe import tool_versions
 from evaluators.store import default_root

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.benchmark.attempts import least_disturbed
 from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.builder import WORKER, Builder
 from evaluators.candidate import Candidate
@@ -37,8 +38,6 @@ from evaluators.store_entry import Entry
 from evaluators.workload_facts import WorkloadFacts
 
 VALIDATION, TEST = "validation", "test"
-ATTEMPTS = 3
-"""How often a disturbed measurement is tried in all."""
 _FACTS = (
     "environment",
     "disturbance",
@@ -142,12 +141,27 @@ class Bench:
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        wanted = {"samples": samples.tolist()}
-        job = {**self._job(built, (), {}, None), "kind": "answer", **wanted}
-        with clock.stage("benchmark"), self.device.quiet():
-            outputs = self.device.run(job).arrays
+        outputs = self.sample_outputs(built, clock, samples).arrays
+        wanted = samples.tolist()
         with clock.stage("score"):
-            return self.builder.run("score", outputs, split=VALIDATION, **wanted).arrays[0]
+            return self.builder.run("score", outputs, split=VALIDATION, samples=wanted).arrays[0]
+
+    def sample_outputs(
+        self, built: Built, clock: StageClock, samples: NDArray[np.int64]
+    ) -> Message:
+        """Answer some samples of the validation split; the body has the ``runtime_version``.
+
+        Raises:
+            EvaluationFailure: With the stage it happened in.
+        """
+        job = {**self._job(built, (), {}, None), "kind": "answer", "samples": samples.tolist()}
+        with clock.stage("benchmark"), self.device.quiet():
+            return self.device.run(job)
+
+    def validation_inputs(self) -> list[NDArray[Any]]:
+        """Return the inputs of the validation split, each of shape (n, ...), read as needed."""
+        files = self._input_files(VALIDATION)
+        return [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
 
     def scores_of(self, built: Built, score: GrowingScore) -> dict[str, Quantity]:
         """Return the metric and its drop over the samples that are scored so far."""
@@ -172,7 +186,7 @@ class Bench:
     ) -> Measured:
         job = self._job(built, splits, timing, within_s)
         with clock.stage("benchmark"), self.device.quiet():
-            answer = least_disturbed(self.device, job)
+            answer = least_disturbed(self.device.run, job)
         timed_s, warmup_s, *outputs = answer.arrays
         provenance = self.provenance[built.candidate.engine]
         size_bytes = built.artifact.stat().st_size
@@ -269,28 +283,3 @@ class Bench:
             "worker": worker_digest(WORKER),
             "host": machine_fingerprint(),
         }
-
-
-def least_disturbed(device: Device, job: Mapping[str, Any], attempts: int = ATTEMPTS) -> Message:
-    """Run a benchmark job until nothing disturbs it; after the last attempt the best one counts.
-
-    Where the kernel keeps no high-water mark, one more process looks at memory.
-
-    Raises:
-        EvaluationFailure: What the worker reported, or how it ended.
-    """
-    answers: list[Message] = []
-    while len(answers) < attempts:
-        answers.append(device.run(dict(job)))
-        if not answers[-1].body["disturbance"]["reasons"]:
-            break
-    best = min(answers, key=_disturbance)
-    best.body["memory_method"] = "VmHWM"
-    if best.body["peak_memory_bytes"] is None:
-        best.body.update(device.run({**job, "kind": "memory"}).body)
-        best.body["memory_method"] = "private memory (USS), polled in a separate pass,"
-    return best
-
-
-def _disturbance(answer: Message) -> float:
-    return float(answer.body["disturbance"]["severity"])

@@ -30,6 +30,7 @@ from spaces.load_workload import fingerprint, load_workload
 from spaces.onnx_workload import OnnxWorkload
 from spaces.persons_code import persons_code
 from spaces.workload import Array, Inputs, Workload, WorkloadError
+from spaces.workload_notes import workload_notes
 
 if TYPE_CHECKING:
     import torch
@@ -278,6 +279,7 @@ def _torch_outputs(model: torch.nn.Module, inputs: list[Array]) -> list[Array]:
 
 _STAGES: dict[str, Callable[[Workload, Message], Answer]] = {
     "describe": _describe,
+    "notes": lambda workload, _: (dict(workload_notes(workload)), []),
     "data": _data,
     "reference": _reference,
     "compress": _compress,

@@ -17,13 +17,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.benchmark.percentile import percentile
 from evaluators.meters.estimate import estimate_power_w
 from evaluators.statistics import (
     early_stopping_estimate,
     fewest_queries,
     mean_interval,
     paired_difference,
-    percentile,
     percentile_interval,
     resampled_interval,
 )

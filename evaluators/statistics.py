@@ -15,12 +15,6 @@ _TINY = 1e-9
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
-def percentile(samples: Sequence[float], q: float) -> float:
-    """Return the empirical percentile: the smallest sample with at least a share q at or below."""
-    ordered = sorted(samples)
-    return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
-
-
 def percentile_interval(samples: Sequence[float], q: float) -> tuple[float, float]:
     """Return a distribution-free 95 % interval of a percentile, from order statistics.
 

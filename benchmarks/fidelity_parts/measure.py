@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluators.bench import least_disturbed
+from evaluators.benchmark.attempts import least_disturbed
 from evaluators.child_process import Limits
 from evaluators.devices.local import LocalDevice
 from evaluators.flag import FlagValue
@@ -86,7 +86,7 @@ class Measurement:
 def measure(artifact: Artifact, timing: Timing, attempts: int) -> Measurement:
     """Measure in a fresh process, and again where something disturbed it."""
     with DEVICE.quiet():
-        answer = least_disturbed(DEVICE, artifact.job(timing), attempts)
+        answer = least_disturbed(DEVICE.run, artifact.job(timing), attempts)
     size_bytes = (artifact.folder / artifact.file).stat().st_size
     found = quantities_of(
         answer.body, answer.arrays[0], PowerSource(None, None), "measured", size_bytes

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.fidelity_parts.artifacts import Net, Workshop
 from benchmarks.fidelity_parts.measure import Artifact, Measurement, Timing, measure
-from evaluators.bench import ATTEMPTS
+from evaluators.benchmark.attempts import ATTEMPTS
 from evaluators.statistics import fewest_queries
 
 Figures = dict[str, float | int | None]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.fidelity_parts.measure import P90, Artifact, Timing, measure
 from benchmarks.outcome import is_nearly_as_good
-from evaluators.bench import ATTEMPTS
+from evaluators.benchmark.attempts import ATTEMPTS
 from search.records import Run, TrialRecord
 
 

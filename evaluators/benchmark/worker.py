@@ -109,12 +109,11 @@ def benchmark(job: Dict[str, Any]) -> Answer:
 
 
 def answer_samples(job: Dict[str, Any]) -> Answer:
-    """Answer with the outputs for the ``samples`` of one split, untimed."""
-    engine = load_engine(job["engine"])
-    engine.load_runtime()
+    """Answer with the outputs for the ``samples`` of one split, untimed, and with who gave them."""
+    version = load_engine(job["engine"]).load_runtime()
     inputs = [array[job["samples"]] for array in _load_inputs(next(iter(job["inputs"].values())))]
     with _open(job) as session:
-        return {}, collect_outputs(session, inputs, job["batch_size"])
+        return {"runtime_version": version}, collect_outputs(session, inputs, job["batch_size"])
 
 
 def private_memory(job: Dict[str, Any]) -> Answer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluators.bench import ATTEMPTS, TEST, VALIDATION, Bench, Built
+from evaluators.bench import TEST, VALIDATION, Bench, Built
+from evaluators.benchmark.attempts import ATTEMPTS
 from evaluators.candidate import Candidate
 from evaluators.child_process import Limits
 from evaluators.devices.local import LocalDevice
