@@ -16,8 +16,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # What is copied to a device, where there may be only CPython 3.7 and NumPy.
 DEVICE_SIDE := evaluators/__init__.py evaluators/child_death.py evaluators/device_lock.py \
 	evaluators/failures.py evaluators/flag.py evaluators/frames.py evaluators/framing.py \
-	evaluators/service.py evaluators/benchmark evaluators/board evaluators/engines \
-	evaluators/meters
+	evaluators/service.py evaluators/benchmark evaluators/board evaluators/bundle \
+	evaluators/engines evaluators/meters
 
 .DELETE_ON_ERROR:
 .PHONY: run test check style types layers device-side clean

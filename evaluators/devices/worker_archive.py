@@ -25,6 +25,7 @@ DEVICE_SIDE = (
     "evaluators/service.py",
     "evaluators/benchmark",
     "evaluators/board",
+    "evaluators/bundle",
     "evaluators/engines",
     "evaluators/meters",
 )
