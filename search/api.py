@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluators.bundle.verification import Verification
+from reports.bundle.exported import fetch_trial
+from reports.bundle.verify import verify_bundle
+from reports.bundle.write import check_out, write_bundle
 from search.events import Event, Observer
 from search.outputs import OutputsOfARunningSearch, write_outputs
 from search.records import Run
@@ -59,6 +63,44 @@ def confirm(run_dir: str | Path, *, observe: Observer | None = None) -> Run:
     found = confirm_front(space, directory, RunOptions(), observe or _ignore)
     write_outputs(found, directory)
     return found
+
+
+def export(
+    run_dir: str | Path, trial: int, out: str | Path, *, observe: Observer | None = None
+) -> Path:
+    """Write a trial's model, with all that a device needs to run and verify it, into a new folder.
+
+    Args:
+        run_dir: The run's folder; where the run was measured.
+        trial: Its number; any that was measured to the end.
+        out: The bundle. See `evaluators.bundle.folder` for what lies in it.
+        observe: Called with what takes time.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        RunError: If there is no such trial, its file is gone and can't be built again, or the
+            bundle can't be written.
+    """
+    folder = Path(out)
+    check_out(folder)
+    write_bundle(fetch_trial(RunDirectory(Path(run_dir)), trial, observe or _ignore), folder)
+    return folder
+
+
+def verify(bundle: str | Path) -> Verification:
+    """Check a bundle's files, outputs, latency and memory on this machine.
+
+    Returns:
+        What came out; ``is_verified`` says whether all of it is as it was measured.
+
+    Raises:
+        UsageError: If it isn't a bundle as it was exported.
+        MissingError: If its engine or device isn't here.
+        CannotRun: If the engine can't run it here.
+    """
+    return verify_bundle(Path(bundle))
 
 
 def load(run_dir: str | Path) -> Run:

@@ -164,6 +164,36 @@ def report(run_dir: RunOption) -> None:
 
 
 @app.command()
+def export(
+    run_dir: RunOption,
+    trial: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the trial.")],
+    out: Annotated[
+        Path, typer.Option(metavar="BUNDLE", help="Folder to write; it must not be there yet.")
+    ],
+) -> None:
+    """Write a trial's model, and all that a device needs to run and verify it, into a folder."""
+    from rich.console import Console
+
+    from search import api
+    from search.progress import PlainProgress
+
+    folder = api.export(run_dir, trial, out, observe=PlainProgress(Console()))
+    typer.echo(folder)
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that export wrote.")],
+) -> None:
+    """Check a bundle's files and outputs, and whether latency or memory moved on this machine."""
+    from search import api
+
+    found = api.verify(bundle)
+    typer.echo("\n".join(found.lines()))
+    raise typer.Exit(found.exit_code)
+
+
+@app.command()
 def validate(space: SpaceOption, overrides: SetOption = None) -> None:
     """Check a space file, its workload and whether its engines are here."""
     from search.session import check

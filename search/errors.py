@@ -28,3 +28,9 @@ class MissingError(RunError):
 
 class DeviceGone(MissingError):
     """The device went away in the middle of a run and didn't come back; the run can go on later."""
+
+
+class CannotRun(RunError):
+    """What was built doesn't run here as it did; the text says what the engine answers."""
+
+    exit_code = 1

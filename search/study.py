@@ -76,6 +76,19 @@ def confirm_front(
         return loop.confirm()
 
 
+@contextmanager
+def opened_run(directory: RunDirectory, observe: Observer) -> Iterator[StudyState]:
+    """Open a run that is there, with all that builds and measures its candidates again.
+
+    Raises:
+        RunError: If there is none, another process writes it, or what it needs has changed.
+        SpaceError: If its space file is wrong by now.
+    """
+    space = space_of_run(directory)
+    with _opened(space, directory, RunOptions(), observe) as loop:
+        yield loop.state
+
+
 def space_of_run(directory: RunDirectory) -> Space:
     """Return the space that a run was begun with, read again from its file.
 
