@@ -40,10 +40,12 @@ def comparison_table(runs: Sequence[NamedRun]) -> Group:
         _titled("Baselines", runs, _numbers(runs, baselines)),
         _titled("What to ship", runs, [_models(best), *_numbers(runs, best)]),
         _titled("Candidates that were measured in the first and here", runs, _shared(runs)),
-        Text("1.08x (0.99x to 1.17x)  ratio to the first run, with its 95 % interval"),
-        Text("or, of candidates: the median of their ratios, and from the 10th percentile to the "
-             "90th"),
-    ]  # fmt: skip
+        Text(
+            "1.08x (0.99x to 1.17x)  ratio to the first run with its 95 % interval; of candidates "
+            "the median of their ratios, and from the 10th percentile to the 90th\n"
+            "*  stand-in   ~  estimated   !  measured while something disturbed"
+        ),
+    ]
     notices = dict.fromkeys(text for _, run in runs for text in run.facts.notices)
     return Group(*(Text(f"Note: {printable(text)}", style="yellow") for text in notices), *parts)
 

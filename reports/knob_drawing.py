@@ -17,6 +17,7 @@ from spaces.dimensions import is_number
 from spaces.objectives import Objective
 
 _MOST_TICKS = 8
+_TICK_GAP = 0.04  # of an axis
 _BELOW = 0.12  # of an axis: where what has no value runs through
 NOT_SET = "none"
 OUT, LEFT, ON_THE_FRONT = 0.0, 0.5, 1.0
@@ -145,6 +146,7 @@ def _numbers(label: str, values: Sequence[float | None]) -> dict[str, Any]:
     below = low - _BELOW * reach
     margin = 0.0 if high > low else reach / 2
     ticks = known if len(known) <= _MOST_TICKS else _spread_out(known, is_log=is_log)
+    ticks = _apart(ticks, is_log=is_log)
     at = [math.log10(tick) if is_log else tick for tick in ticks]
     texts = [number_text(tick) if tick != round(tick) else f"{tick:.0f}" for tick in ticks]
     if None in values:
@@ -156,6 +158,17 @@ def _numbers(label: str, values: Sequence[float | None]) -> dict[str, Any]:
         "ticktext": texts,
         "range": [below if None in values else low - margin, high + margin],
     }
+
+
+def _apart(ticks: Sequence[float], *, is_log: bool) -> list[float]:
+    """Return rising ticks without those whose text would cover the one before."""
+    place = math.log10 if is_log else float
+    least = _TICK_GAP * (place(ticks[-1]) - place(ticks[0]))
+    kept = [ticks[0]]
+    for tick in ticks[1:]:
+        if place(tick) - place(kept[-1]) >= least:
+            kept.append(tick)
+    return kept
 
 
 def _spread_out(known: Sequence[float], *, is_log: bool) -> list[float]:

@@ -66,3 +66,9 @@ def test_an_effect_has_a_median_a_bar_and_the_baseline(build):
     assert figure["data"][0]["y"] == [3, 8]
     assert figure["data"][0]["error_y"]["array"] == pytest.approx([1.6, 1.6])
     assert figure["layout"]["shapes"][0]["y0"] == pytest.approx(6.0)
+
+
+def test_ticks_too_near_to_be_read_are_left_out(build):
+    run = build.run(*(build.record(ms) for ms in (1.0, 5.0, 5.1, 6.0)))
+    _, found = axes(run)
+    assert found["latency p90, ms"]["tickvals"] == [1, 5, 6]
