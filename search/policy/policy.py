@@ -3,8 +3,9 @@
 Fine-tuning costs minutes and an engine flag a second, so what a trial costs is as much a part of
 the choice as what it may bring. Four arms::
 
-    sampled   Optuna's sampler chooses freely, at the lowest rung: it explores
-    prefix    a little more or less pruned than a member of the front
+    sampled   Optuna's sampler chooses freely, at the lowest rung: it explores; at any rung where
+              nothing is forecast to bring anything
+    prefix    a little more or less pruned than a member of the front, or trained otherwise
     rung      more training, for what could then be on the front
     sweep     a member's model, which is in the store, with other engine flags or another precision
 
@@ -64,6 +65,7 @@ class Policy:
         self._climbed: set[Hashable] = set()
         self._metric_costs: dict[Hashable, float] = {}
         self._learned = 0
+        self._is_at_a_loss = False
 
     def propose(self, run: Run, candidates: Mapping[int, Candidate]) -> Proposal | None:
         """Return what to try next, or None where the sampler is to choose.
@@ -72,6 +74,7 @@ class Policy:
             run: As the search has it.
             candidates: What each of its trials was.
         """
+        self._is_at_a_loss = False
         for trial in run.trials[self._learned :]:
             if trial.number in candidates:  # else it was killed before that was decided
                 self._learn(trial, candidates[trial.number], run)
@@ -85,15 +88,18 @@ class Policy:
         if not outlook.known or history.share_of_time("sampled") < LEAST_SAMPLED:
             return None
         best = max(self._promising(outlook), key=lambda p: _rate(p, history), default=None)
+        self._is_at_a_loss = best is None
         return best if best and _rate(best, history) > history.rate("sampled") else None
 
     def fixed_params(self, proposal: Proposal | None) -> dict[str, Value]:
         """Return the parameters that the sampler isn't to choose.
 
         Args:
-            proposal: What `propose` returned. Without one, the lowest rung; for more training,
-                everything but how it is to be done.
+            proposal: What `propose` returned. Without one, the lowest rung, or nothing where no
+                forecast promises anything; for more training, everything but how it is to be done.
         """
+        if proposal is None and self._is_at_a_loss:
+            return {}
         if proposal is None:
             lowest = rungs(self._space.distillation["epochs"])[0]
             return self._space.params_fixing("distillation.epochs", lowest)
@@ -148,13 +154,15 @@ class Policy:
     def _changed(
         self, outlook: Outlook, near: Neighbours, parents: Iterable[Known]
     ) -> Iterator[Proposal]:
-        """Yield members of the front with other flags, and with other widths."""
+        """Yield members of the front with other flags, other widths, and other training."""
         configurations = [known.candidate for known in (*outlook.front, *outlook.known[:5])]
         for parent in parents:
             number = parent.trial.number
             for candidate in near.other_flags(parent.candidate, configurations):
                 yield Proposal("sweep", number, candidate)
             for candidate in near.other_widths(parent.candidate):
+                yield Proposal("prefix", number, candidate)
+            for candidate in near.other_training(parent.candidate):
                 yield Proposal("prefix", number, candidate)
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:

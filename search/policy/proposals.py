@@ -26,8 +26,9 @@ class Proposal:
     """A candidate to try next.
 
     Attributes:
-        arm: ``sampled``: the sampler chooses; ``prefix``: another pruned model; ``rung``: more
-            training of one; ``sweep``: another configuration of an engine for one.
+        arm: ``sampled``: the sampler chooses; ``prefix``: another model, pruned or trained a little
+            otherwise; ``rung``: more training of one; ``sweep``: another configuration of an engine
+            for one.
         parent: Number of the trial it comes from.
         candidate: What it comes to; for a rung, temperature and alpha are the sampler's to choose.
         gain: Hypervolume that it should add.
@@ -81,6 +82,23 @@ class Neighbours:
             for start in starts:
                 # The options of pruning exist only where something is pruned.
                 yield self.space.nearest(replace(start, sparsity=sparsity))
+
+    def other_training(self, candidate: Candidate) -> Iterator[Candidate]:
+        """Yield a trained model as it would be with another temperature, alpha or number of epochs.
+
+        The rung below is one of them: a longer training isn't always the better one.
+        """
+        tuning = candidate.distillation
+        if tuning is None:
+            return
+        at = self.ladder.index(tuning.epochs)
+        for epochs in self.ladder[max(0, at - 1) : at + 2]:
+            if epochs not in (0, tuning.epochs):
+                yield replace(candidate, distillation=replace(tuning, epochs=epochs))
+        for temperature in self._values(self.space.distillation["temperature"]):
+            yield replace(candidate, distillation=replace(tuning, temperature=float(temperature)))
+        for alpha in self._values(self.space.distillation["alpha"]):
+            yield replace(candidate, distillation=replace(tuning, alpha=float(alpha)))
 
     def _near_sparsities(self, candidate: Candidate) -> Iterator[Sparsity]:
         if not isinstance(self.space.sparsity, Mapping):

@@ -16,7 +16,7 @@ from search.budget import Budget
 from search.front import hypervolume
 from search.loop import SearchLoop
 from search.plan import make_plan
-from search.policy.policy import FIRST_SAMPLED, LEAST_SAMPLED
+from search.policy.policy import FIRST_SAMPLED, LEAST_SAMPLED, Policy
 from search.policy.trial_costs import prefix_of, stages_of
 from search.records import NumberedRecord, Run, TrialRecord
 from search.samplers import make_sampler
@@ -140,6 +140,15 @@ def test_nothing_is_trained_that_was_not_measured_untrained(search):
         if trial.record.origin.get("arm") == "sampled":
             assert params["distillation.epochs"] == 0
         seen.add(params["sparsity"])
+
+
+def test_where_no_forecast_promises_anything_the_sampler_may_train(search, monkeypatch):
+    monkeypatch.setattr(Policy, "_promising", lambda *_: iter(()))
+    found = search(200.0)
+    first = len(found.state.plan.first) + FIRST_SAMPLED
+    epochs = [t.record.params["distillation.epochs"] for t in found.state.trials]
+    assert not any(epochs[:first])
+    assert any(epochs[first:])
 
 
 def test_it_finds_in_a_fifth_of_the_time_what_tpe_finds_without_a_store(search):

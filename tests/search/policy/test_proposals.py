@@ -56,6 +56,18 @@ def test_widths_change_a_little_trained_or_not(near, rich, pruned):
         assert rich.params_of(candidate) is not None
 
 
+def test_a_trained_model_is_trained_otherwise_and_an_untrained_one_is_not(near, rich, pruned):
+    assert list(near.other_training(pruned)) == []
+    trained = replace(pruned, distillation=Distillation(2, 4.0, 0.2))
+    found = [candidate.distillation for candidate in near.other_training(trained)]
+    assert {tuning.epochs for tuning in found} == {1, 2, 4}
+    assert len({tuning.temperature for tuning in found}) > 2
+    assert {tuning.alpha for tuning in found} == {0.1, 0.2, 0.3}
+    for candidate in near.other_training(trained):
+        assert replace(candidate, distillation=None) == pruned
+        assert rich.params_of(candidate) is not None
+
+
 def test_neighbours_stay_in_the_space_at_its_ends(whole):
     near = Neighbours(whole, np.random.default_rng(0))
     start = whole.nearest(Candidate("onnxruntime", "int8"))
