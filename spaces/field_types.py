@@ -17,7 +17,7 @@ from spaces.objectives import OBJECTIVES, likely_objective
 from spaces.quantities import DURATION_PATTERN, SIZE_PATTERN, duration_s, size_bytes
 from spaces.section import Section
 
-PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "fp8")
 IMPORTANCES = ("l2", "l1", "bn_scale")
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 99

@@ -43,6 +43,22 @@ def quantize(
     source: Path, calibration: Calibration, settings: Mapping[str, FlagValue], out_dir: Path
 ) -> None:
     """Write ``model.onnx`` with int8 weights and uint8 activations into ``out_dir``."""
+    from onnxruntime.quantization import QuantType
+
+    quantize_onnx(source, calibration, settings, out_dir, activation_type=QuantType.QUInt8)
+
+
+def quantize_onnx(
+    source: Path,
+    calibration: Calibration,
+    settings: Mapping[str, FlagValue],
+    out_dir: Path,
+    **options: Any,
+) -> None:
+    """Write ``model.onnx`` with int8 weights and Q/DQ nodes into ``out_dir``.
+
+    ``options`` are those of ``quantize_static`` that tell one form from another.
+    """
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         from onnxruntime import quantization as ort
 
@@ -56,11 +72,11 @@ def quantize(
             None,
             calibration_cache_path=ranges,
             quant_format=ort.QuantFormat.QDQ,
-            activation_type=ort.QuantType.QUInt8,
             weight_type=ort.QuantType.QInt8,
             per_channel=bool(settings["per_channel"]),
             calibrate_method=_method(str(settings["calibration_method"])),
             nodes_to_exclude=_nodes_at(prepared, unbounded),
+            **options,
         )
 
 

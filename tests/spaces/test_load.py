@@ -224,7 +224,7 @@ def test_the_shipped_files_load(name):
         (
             "search: {precision: [int8, int4]}",
             (
-                "5: search.precision must be fp32, fp16, bf16 or int8, but got 'int4'. "
+                "5: search.precision must be fp32, fp16, bf16, int8 or fp8, but got 'int4'. "
                 "Did you mean int8?"
             ),
         ),
