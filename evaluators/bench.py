@@ -44,6 +44,7 @@ _FACTS = (
     "runtime_version",
     "load_s",
     "loop_overhead_s",
+    "device_time_s",
     "is_steady",
     "cpus",
     "energy",

@@ -117,7 +117,7 @@ def quantities_of(
         answer["throughput_per_s"], "1/s", "samples per second, offline scenario", provenance
     )
     found["peak_memory_bytes"] = _peak_memory(answer, provenance)
-    found["device_memory_bytes"] = unavailable("B", "this device has no memory of its own")
+    found["device_memory_bytes"] = _device_memory(answer, provenance)
     found["model_size_bytes"] = Quantity(model_size_bytes, "B", "bytes on disk", MEASURED)
     found["power_w"] = _power(answer, power, provenance)
     found["energy_j"] = _energy(found["power_w"], answer["energy"]["seconds"] / len(samples))
@@ -178,6 +178,13 @@ def _peak_memory(answer: Mapping[str, Any], provenance: str) -> Quantity:
         return unavailable("B", "the kernel tells neither VmHWM nor private memory here")
     method = f"{answer['memory_method']} over the process's own baseline"
     return Quantity(peak_bytes, "B", method, provenance)
+
+
+def _device_memory(answer: Mapping[str, Any], provenance: str) -> Quantity:
+    if answer["device_memory"] is None:
+        return unavailable("B", "this device has no memory of its own")
+    size_bytes, method = answer["device_memory"]
+    return Quantity(size_bytes, "B", method, provenance)
 
 
 def _power(answer: Mapping[str, Any], power: PowerSource, provenance: str) -> Quantity:

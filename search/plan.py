@@ -159,6 +159,8 @@ def _engine_space(space: Space, target: Target, engine: Engine) -> EngineSpace:
 
 
 def _own_range(flag: Flag) -> Dimension:
+    if flag.is_hardware:
+        return Fixed(flag.default)
     if len(flag.values) == 1:
         return Fixed(flag.values[0])
     return Choice(tuple(flag.values), is_ordered=all(is_number(value) for value in flag.values))

@@ -14,7 +14,6 @@ from spaces.errors import Problem, shown, suggest
 from spaces.objectives import OBJECTIVES, Objective
 from spaces.schema import Space
 
-_NEVER_HERE = {"device_memory_mib": "a CPU has no memory of its own apart from peak_memory_mib"}
 _NEEDS_POWER = ("power_w", "energy_mj")
 
 
@@ -117,8 +116,12 @@ def _objective_problems(space: Space, target: Target, metric: Objective) -> Iter
 def _why_not_measured(name: str, target: Target, metric: Objective) -> str | None:
     if name == "accuracy" and metric.name != "accuracy":
         return f"This workload's metric is called {metric.name}."
-    if name in _NEVER_HERE:
-        return f"On this device it isn't: {_NEVER_HERE[name]}."
+    on_a_cpu = [e.name for e in target.engines.values() if not e.has_device_memory]
+    if name == "device_memory_mib" and on_a_cpu:
+        return (
+            "On this device it isn't: a CPU has no memory of its own apart from peak_memory_mib. "
+            f"Drop it, or {' and '.join(on_a_cpu)}."
+        )
     if name in _NEEDS_POWER and target.power.meter is None and target.power.rated_power_w is None:
         return (
             "There is no power meter here. Give device.rated_power_w for an estimate, or leave it "

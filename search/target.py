@@ -18,13 +18,13 @@ from evaluators.failures import EvaluationFailure
 from evaluators.measurement import MEASURED, PowerSource
 from evaluators.meters import load_meter, meter_names
 from search.errors import MissingError, UsageError
+from spaces.dimensions import Choice, Fixed, Value
 from spaces.errors import suggest
 from spaces.field_types import MeterCommand
 from spaces.schema import Space
 
 _SHARE_OF_MEMORY = 0.75
 NOT_YET = {
-    "tensorrt": "TensorRT (Jetson and other NVIDIA GPUs)",
     "ethosu": "Arm Ethos-U (through Vela)",
 }
 """Engines that space files may already name, which this version doesn't have."""
@@ -102,21 +102,57 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
         share_bytes = int(found.memory_bytes * _SHARE_OF_MEMORY)
         device.limits = replace(device.limits, memory_bytes=share_bytes)
     engines = _find_engines(space, found)
-    machine = found.environment["cpu_model"]
-    where = f"{_place(space)} CPU ({machine})"
+    for name, engine in engines.items():
+        engine.meet(found.engines[name].accelerator)
     reasons = {name: _stand_in_reason(space, engine, found) for name, engine in engines.items()}
-    stand_in = f"measured: on {where} instead of {space.device.name}"
-    provenance = {name: stand_in if why else MEASURED for name, why in reasons.items()}
-    first = next(iter(engines))  # a stand-in runs on the CPU, whatever the engine is made for
-    processor = "cpu" if reasons[first] else engines[first].processor
-    power, power_notices = _find_power(space, found, program, processor)
+    where = {name: _processor_name(space, engine, found) for name, engine in engines.items()}
+    provenance = {
+        name: f"measured: on {where[name]} instead of {space.device.name}" if why else MEASURED
+        for name, why in reasons.items()
+    }
+    first = next(iter(engines.values()))
+    processors = _processors(space, first, found, is_stand_in=bool(reasons[first.name]))
+    power, power_notices = _find_power(space, found, program, processors)
     notices = [
-        f"{name}: {why}. The same model is measured on {where} instead of {space.device.name}: a "
-        "stand-in, marked * wherever it is shown."
+        f"{name}: {why}. The same model is measured on {where[name]} instead of "
+        f"{space.device.name}: a stand-in, marked * wherever it is shown."
         for name, why in reasons.items()
         if why
     ]
+    machine = _machine(found, engines)
     return Target(engines, device, machine, provenance, power, (*notices, *power_notices))
+
+
+def _machine(found: Survey, engines: Mapping[str, Engine]) -> str:
+    """Return the processor's name, with those of the accelerators that engines run on."""
+    there = [found.engines[name].accelerator for name in engines]
+    names = [found.environment["cpu_model"], *(each["name"] for each in there if each)]
+    return " with ".join(dict.fromkeys(names))
+
+
+def _processor_name(space: Space, engine: Engine, found: Survey) -> str:
+    """Return what an engine really runs on, for people."""
+    accelerator = found.engines[engine.name].accelerator
+    if accelerator is None:
+        return f"{_place(space)} CPU ({found.environment['cpu_model']})"
+    return f"{_place(space)} {engine.processor.upper()} ({accelerator['name']})"
+
+
+def _processors(
+    space: Space, engine: Engine, found: Survey, *, is_stand_in: bool
+) -> tuple[str, ...]:
+    """Return all that a meter has to measure: a stand-in for an accelerator runs on the CPU."""
+    if not engine.processor_flag:
+        is_absent = is_stand_in and found.engines[engine.name].accelerator is None
+        return ("cpu",) if is_absent else (engine.processor,)
+    flag = engine.flags(found.environment["cpu_count"])[engine.processor_flag]
+    searched: tuple[Value, ...] = (flag.default,)
+    written = space.search.engine_flags.get(engine.name, {}).get(engine.processor_flag)
+    if isinstance(written, Fixed):
+        searched = (written.value,)
+    elif isinstance(written, Choice):
+        searched = written.options
+    return tuple(sorted({engine.processor_of(value) for value in searched}))
 
 
 def _place(space: Space) -> str:
@@ -156,13 +192,14 @@ def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
     there = found.engines[engine.name].missing
     here = engine.missing() if connect is not None and engine.compiles_on_host else None
     lines = []
-    if there is not None and connect is not None:
+    if there is not None and connect is not None and engine.is_from_pip:
         lines.append(
             f"{engine.name} on {connect.host} needs the Python package {engine.distribution}. "
             f"Add it there with: {pip_install(engine, space.device.python)}"
         )
     elif there is not None:
-        lines.append(f"{engine.name} needs {there.what}. Add it with: {there.remedy}")
+        where = "" if connect is None else f" on {connect.host}"
+        lines.append(f"{engine.name}{where} needs {there.what}. Add it with: {there.remedy}")
     if here is not None:
         lines.append(f"{engine.name} needs {here.what} on this machine, too: {here.remedy}")
     return lines
@@ -182,7 +219,7 @@ def _stand_in_reason(space: Space, engine: Engine, found: Survey) -> str | None:
     if why is not None and space.device.if_absent == "fail":
         raise MissingError(
             f"{space.device.name} isn't here: {why}. Attach it, or set device.if_absent: host-cpu "
-            f"to measure on {_place(space)} CPU, marked as a stand-in."
+            f"to measure on {_processor_name(space, engine, found)}, marked as a stand-in."
         )
     return why
 
@@ -195,9 +232,9 @@ def stand_in_reason(engine: Engine, found: Survey) -> str | None:
 
 
 def _find_power(
-    space: Space, found: Survey, program: tuple[str, ...], processor: str
+    space: Space, found: Survey, program: tuple[str, ...], processors: tuple[str, ...]
 ) -> tuple[PowerSource, list[str]]:
-    best, rated = best_meter(found.meters, processor), space.device.rated_power_w
+    best, rated = best_meter(found.meters, *processors), space.device.rated_power_w
     meter = best if found.named is None else _usable(best, found, found.named)
     if meter is not None:
         return PowerSource(meter.name, rated, program), []

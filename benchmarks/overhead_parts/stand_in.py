@@ -202,6 +202,7 @@ def _process_facts(noise: random.Random) -> dict[str, Any]:
         "load_s": noise.random(),
         "loop_overhead_s": noise.random(),
         "is_steady": True,
+        "device_time_s": None,
         "cpus": [1],
         "energy": {"seconds": noise.random(), "cpu_time_s": noise.random(), "reading": None},
         "idle_power_w": None,

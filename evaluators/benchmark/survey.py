@@ -22,12 +22,14 @@ class EngineFound(NamedTuple):
         missing: What keeps it from running there, or None.
         compiler_reason: Why it can't compile there, or None; see `Engine.compiler_reason`.
         stand_in_reason: Why it can only be measured on a stand-in there, or None.
+        accelerator: What runs it there, or None where a CPU does; see `Engine.accelerator`.
     """
 
     version: Optional[str]
     missing: Optional[Missing]
     compiler_reason: Optional[str]
     stand_in_reason: Optional[str]
+    accelerator: Optional[Dict[str, Any]] = None
 
 
 class MeterFound(NamedTuple):
@@ -101,12 +103,12 @@ def survey_from_json(data: Dict[str, Any]) -> Survey:
     )
 
 
-def best_meter(meters: Sequence[MeterFound], processor: str) -> Optional[MeterFound]:
-    """Return the best meter that can be read and measures ``processor``, or None.
+def best_meter(meters: Sequence[MeterFound], *processors: str) -> Optional[MeterFound]:
+    """Return the best meter that can be read and measures every processor, or None.
 
     Of two that are equally exact, the one that measures less else is better.
     """
-    fit = [meter for meter in meters if _serves(meter, processor)]
+    fit = [meter for meter in meters if _serves(meter, processors)]
     return min(fit, key=lambda m: (m.preference, len(m.processors), m.name), default=None)
 
 
@@ -121,8 +123,8 @@ def meter_found(meter: Meter) -> MeterFound:
     )
 
 
-def _serves(meter: MeterFound, processor: str) -> bool:
-    is_choosable = meter.preference is not None and processor in meter.processors
+def _serves(meter: MeterFound, processors: Sequence[str]) -> bool:
+    is_choosable = meter.preference is not None and set(processors) <= set(meter.processors)
     return is_choosable and meter.unavailable_reason is None
 
 
@@ -130,13 +132,13 @@ def _engine_found(engine: Engine) -> EngineFound:
     lacks = engine.missing()
     if lacks is not None:
         return EngineFound(None, lacks, None, None)
-    return EngineFound(engine.version(), None, engine.compiler_reason(), engine.stand_in_reason())
+    reasons = engine.compiler_reason(), engine.stand_in_reason()
+    return EngineFound(engine.version(), None, *reasons, engine.accelerator())
 
 
 def _engine_from_json(fields: List[Any]) -> EngineFound:
-    version, lacks, compiler_reason, stand_in_reason = fields
-    missing = None if lacks is None else Missing(*lacks)
-    return EngineFound(version, missing, compiler_reason, stand_in_reason)
+    version, lacks, *rest = fields
+    return EngineFound(version, None if lacks is None else Missing(*lacks), *rest)
 
 
 def _meter_from_json(fields: List[Any]) -> MeterFound:

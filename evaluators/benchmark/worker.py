@@ -11,6 +11,7 @@ Run as ``python -m evaluators.benchmark.worker``; it answers requests as `evalua
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
@@ -41,6 +42,7 @@ from evaluators.service import Answer, serve
 VARIED_INPUTS = 8
 """How many different batches the timed loop goes through."""
 _MEMORY_QUERIES = 32
+_DEVICE_TIME_QUERIES = 64
 
 
 class Timed(NamedTuple):
@@ -163,6 +165,8 @@ def _measure(
     body = {
         "is_steady": warm.is_steady,
         "throughput_per_s": measure_throughput(session, batches, settings.offline_s) * batch_size,
+        "device_time_s": _device_time_s(session, batches),
+        "device_memory": session.device_memory(),
         "energy": timed.energy,
         "disturbance": timed.disturbance,
         "loop_overhead_s": overhead_s,
@@ -197,6 +201,17 @@ def _fits(splits: Sequence[Sequence[np.ndarray]], timed_s: np.ndarray, job: Dict
     queries = sum(len(inputs[0]) for inputs in splits) / job["batch_size"]
     limit_s = job.get("answers_within_s")
     return limit_s is None or queries * float(np.median(timed_s)) <= limit_s
+
+
+def _device_time_s(session: Session, batches: Sequence[Any]) -> Optional[float]:
+    """Return the median of the device's own time for one batch, or None where it keeps none."""
+    if session.device_time_s(batches[0]) is None:
+        return None
+    seconds = [
+        session.device_time_s(batches[index % len(batches)])
+        for index in range(_DEVICE_TIME_QUERIES)
+    ]
+    return statistics.median([each for each in seconds if each is not None])
 
 
 def _open(job: Dict[str, Any]) -> Session:

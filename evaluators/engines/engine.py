@@ -38,6 +38,13 @@ class Compiled(NamedTuple):
     notes: List[str]
 
 
+class DeviceMemory(NamedTuple):
+    """Bytes of an accelerator's own memory that one session holds, and who says so."""
+
+    size_bytes: int
+    method: str
+
+
 class Session(abc.ABC):
     """One loaded artifact. ``prepare`` and ``decode`` are never timed; ``infer`` is all that is.
 
@@ -63,6 +70,17 @@ class Session(abc.ABC):
         """Run every batch as fast as the engine can; engines with streams overlap them."""
         for batch in prepared:
             self.infer(batch)
+
+    def device_time_s(self, prepared: Any) -> Optional[float]:
+        """Return the device's own time for one batch, or None where it keeps none. It is untimed.
+
+        It is what the runtime's own tools print: `infer` takes longer by copies and by launching.
+        """
+        return None
+
+    def device_memory(self) -> Optional[DeviceMemory]:
+        """Return what of the device's own memory is taken, or None where it has none."""
+        return None
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -98,6 +116,10 @@ class Engine(abc.ABC):
             elsewhere; otherwise it compiles on the device.
         stand_in_artifact: What `compile` leaves for a stand-in to run in the artifact's place; None
             where the artifact itself runs there.
+        is_from_pip: Whether ``pip install`` of ``distribution`` is all that a board needs.
+        processor_flag: The flag that decides what inference runs on, where one does.
+        has_device_memory: Whether its sessions tell `Session.device_memory`.
+        met: What `meet` was told last.
     """
 
     name: str = ""
@@ -109,6 +131,10 @@ class Engine(abc.ABC):
     processor: str = "cpu"
     compiles_on_host: bool = False
     stand_in_artifact: Optional[str] = None
+    is_from_pip: bool = True
+    processor_flag: str = ""
+    has_device_memory: bool = False
+    met: Optional[Mapping[str, Any]] = None
 
     @abc.abstractmethod
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
@@ -143,6 +169,24 @@ class Engine(abc.ABC):
             return metadata.version(self.distribution)
         except metadata.PackageNotFoundError:
             return None
+
+    def processor_of(self, value: FlagValue) -> str:
+        """Return what inference runs on with a value of ``processor_flag``."""
+        return self.processor
+
+    def accelerator(self) -> Optional[Dict[str, Any]]:
+        """Return facts of the accelerator that is here, as JSON, or None where a CPU does it all.
+
+        Its ``name`` is for people.
+        """
+        return None
+
+    def meet(self, accelerator: Optional[Mapping[str, Any]]) -> None:
+        """Take note of the device's accelerator, which flags and refusals may depend on.
+
+        The device may be another machine than this one.
+        """
+        self.met = accelerator
 
     def toolchain(self) -> str:
         """Return what compiles beside the runtime, so that the store tells versions apart."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-WHOLE_BOARD = ("cpu", "gpu", "edgetpu")
+WHOLE_BOARD = ("cpu", "gpu", "npu", "edgetpu")
 """Everything that inference may run on; what feeds a board feeds them all."""
 
 

@@ -32,6 +32,8 @@ def answer(reasons=(), share=0.0, value_s=0.001, **changes):
         "load_s": 0.1,
         "loop_overhead_s": 1e-7,
         "is_steady": True,
+        "device_time_s": None,
+        "device_memory": None,
         "cpus": [1],
     }
     return {**body, "value_s": value_s, **changes}

@@ -25,6 +25,7 @@ def answer(**changes):
         "idle_power_w": None,
         "energy": {"seconds": 2.0, "cpu_time_s": 1.0, "reading": None},
         "environment": {"cpu_count": 2},
+        "device_memory": None,
     }
     return {**body, **changes}
 
@@ -32,6 +33,14 @@ def answer(**changes):
 def numbers(body=None, count=1000, power=NO_METER, provenance="measured"):
     timed_s = np.arange(1, count + 1) / 1e6
     return quantities_of(body or answer(), timed_s, power, provenance, 12345)
+
+
+def test_memory_of_the_device_is_what_the_engine_tells_or_unavailable():
+    told = numbers(answer(device_memory=[4096, "as the engine reports"]))["device_memory_bytes"]
+    assert (told.value, told.method, told.provenance) == (4096, "as the engine reports", "measured")
+    untold = numbers()["device_memory_bytes"]
+    assert untold.value is None
+    assert untold.provenance == "unavailable: this device has no memory of its own"
 
 
 def test_a_latency_is_the_empirical_percentile_with_its_interval_and_upper_bound():

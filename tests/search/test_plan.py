@@ -152,7 +152,7 @@ def test_memory_of_a_device_that_has_none(problems_of):
         (
             "space.yaml:5: objectives must be something that is measured, but got "
             "'device_memory_mib'. On this device it isn't: a CPU has no memory of its own apart "
-            "from peak_memory_mib."
+            "from peak_memory_mib. Drop it, or onnxruntime and openvino."
         )
     ]
 

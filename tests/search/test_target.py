@@ -251,3 +251,54 @@ def test_a_child_may_take_what_the_file_says_or_a_share_of_the_memory(space_of):
     assert written == Limits(120.0, 2**30)
     share = child_limits(space_of())
     assert share.memory_bytes == int(psutil.virtual_memory().total * 0.75)
+
+
+GPU = "NVIDIA GeForce RTX 4060"
+
+
+@pytest.fixture
+def gpu_engine(monkeypatch):
+    """Let ONNX Runtime be an engine that runs on a GPU; return what it was told to meet."""
+    engine, met = load_engine("onnxruntime"), []
+    monkeypatch.setattr(engine, "processor", "gpu")
+    monkeypatch.setattr(engine, "processor_flag", "")
+    monkeypatch.setattr(engine, "accelerator", lambda: {"name": GPU})
+    monkeypatch.setattr(engine, "meet", met.append)
+    return met
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Return the processors that a meter was asked for."""
+    processors = []
+    monkeypatch.setattr(target, "best_meter", lambda _meters, *names: processors.extend(names))
+    return processors
+
+
+def test_the_machine_has_its_gpus_name_where_an_engine_runs_there(space_of, gpu_engine):
+    found = find_target(space_of(engines="openvino, onnxruntime"))
+    assert found.machine == f"{cpu_model()} with {GPU}"
+    assert gpu_engine == [{"name": GPU}]
+
+
+def test_another_gpu_is_a_stand_in_that_says_so(space_of, gpu_engine, asked):
+    found = find_target(space_of(header=ELSEWHERE % "host-cpu", engines="onnxruntime"))
+    assert f"The same model is measured on this machine's GPU ({GPU})" in found.notices[0]
+    provenance = f"measured: on this machine's GPU ({GPU}) instead of nuc-7"
+    assert found.provenance == {"onnxruntime": provenance}
+    assert asked == ["gpu"]
+
+
+def test_another_gpu_may_be_refused(space_of, gpu_engine):
+    with pytest.raises(MissingError, match=r"host-cpu to measure on this machine's GPU \(NVIDIA"):
+        find_target(space_of(header=ELSEWHERE % "fail", engines="onnxruntime"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "measured"),
+    [("cpu", ["cpu"]), ("cuda", ["gpu"]), ("[cpu, qnn, xnnpack]", ["cpu", "npu"])],
+)
+def test_a_meter_measures_whatever_the_listed_providers_run_on(space_of, asked, provider, measured):
+    flags = f"search: {{engine_flags: {{onnxruntime: {{provider: {provider}}}}}}}\n"
+    find_target(space_of(flags, engines="onnxruntime"))
+    assert asked == measured

@@ -28,7 +28,7 @@ def test_an_engine_that_is_missing_is_not_asked_for_more(monkeypatch):
     engine = load_engine("litert")
     monkeypatch.setattr(type(engine), "missing", lambda _: ("a package", "pip install it"))
     found = survey_here("command").engines["litert"]
-    assert found == (None, ("a package", "pip install it"), None, None)
+    assert found == (None, ("a package", "pip install it"), None, None, None)
 
 
 def test_only_the_meter_that_was_asked_for_is_looked_at():

@@ -34,7 +34,7 @@ def choices(root):
         ("nouveau", ("gpu",)),
         ("zenpower", ("cpu",)),
         ("fam15h_power", ("cpu",)),
-        ("power_meter", ("cpu", "gpu", "edgetpu")),
+        ("power_meter", ("cpu", "gpu", "npu", "edgetpu")),
     ],
 )
 def test_some_chips_say_by_their_name_what_they_measure(machine, chip, processors):
