@@ -56,7 +56,7 @@ device-side: .venv/set-up-to-develop
 	@touch $@
 
 .venv/set-up-to-develop: .venv/set-up-to-run
-	$(PIP) --editable '.[all,dev]'
+	$(PIP) --editable '.[all,tensorrt-rtx,dev]'
 	@touch $@
 
 clean:

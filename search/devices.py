@@ -83,7 +83,7 @@ def _engine(engine: Engine, there: EngineFound, python: str | None) -> tuple[str
     if there.missing is None:
         return f"{engine.distribution} {there.version or 'of unknown version'}", ""
     remedy = there.missing.remedy
-    if python is not None:
+    if python is not None and engine.is_from_pip:
         remedy = pip_install(engine, python)
     return f"no: {there.missing.what} is missing", remedy
 

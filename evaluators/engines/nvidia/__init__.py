@@ -1,0 +1,1 @@
+"""What the engines for NVIDIA's GPUs share: the driver, TensorRT's generations, sessions."""
