@@ -36,7 +36,7 @@ class ShapePoint(NamedTuple):
     """How a model of some shape is compiled: what latency and memory depend on.
 
     Attributes:
-        flags: Sorted by name.
+        flags: Sorted by name, without those that say what is there: a table is of one machine.
     """
 
     sparsity: float
@@ -75,7 +75,11 @@ def shape_points(space: Space, cpu_count: int) -> Iterator[ShapePoint]:
                 continue
             known = engine.flags(cpu_count)
             named = space.search.engine_flags[name]
-            varying = {n: options(named[n]) for n in known if known[n].matters_for(precision)}
+            varying = {
+                n: options(named[n])
+                for n, flag in known.items()
+                if flag.matters_for(precision) and not flag.is_hardware
+            }
             for values in itertools.product(*varying.values()):
                 flags = dict(zip(varying, values, strict=True))
                 for sparsity in options(space.search.sparsity):

@@ -165,7 +165,9 @@ def model_of(candidate: Candidate, start: str) -> ModelPoint:
 def shape_of(candidate: Candidate) -> ShapePoint:
     """Return what a candidate's latency and memory depend on."""
     assert isinstance(candidate.sparsity, float)
-    flags = sorted_flags(candidate.flags)
+    known = load_engine(candidate.engine).flags(1)
+    varying = {n: value for n, value in candidate.flags.items() if not known[n].is_hardware}
+    flags = sorted_flags(varying)
     return ShapePoint(candidate.sparsity, candidate.engine, candidate.precision, flags)
 
 

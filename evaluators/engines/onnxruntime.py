@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU.
+"""ONNX Runtime on the CPU, or with another execution provider that its build has.
 
 The graph is optimized when it is compiled, for the CPU it is compiled on, and loaded as it is.
 Latency is the same as when it is optimized on loading (1051 against 1045 us for a ResNet of 160
@@ -6,13 +6,17 @@ MMAC), but loading then peaks at 59 instead of 157 MiB for 44 MB of weights.
 
 There is no fp16: the CPU provider has hardly any such kernels, casts every op back to float32 and
 so takes as long (1047 us), under another name.
+
+Another provider takes what it can of the graph and leaves the rest to the CPU, which is said. It
+optimizes when it loads, because most can't write down what they compiled.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -27,6 +31,26 @@ _LEVELS = {
     "basic": "ORT_ENABLE_BASIC",
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
+}
+
+
+class Provider(NamedTuple):
+    """One execution provider: ONNX Runtime's name for it, and what it runs on."""
+
+    name: str
+    processor: str
+
+
+_PROVIDERS = {
+    "cpu": Provider("CPUExecutionProvider", "cpu"),
+    "cuda": Provider("CUDAExecutionProvider", "gpu"),
+    "tensorrt": Provider("TensorrtExecutionProvider", "gpu"),
+    "tensorrt_rtx": Provider("NvTensorRTRTXExecutionProvider", "gpu"),
+    "qnn": Provider("QNNExecutionProvider", "npu"),
+    "vitisai": Provider("VitisAIExecutionProvider", "npu"),
+    "coreml": Provider("CoreMLExecutionProvider", "npu"),
+    "acl": Provider("ACLExecutionProvider", "cpu"),
+    "xnnpack": Provider("XnnpackExecutionProvider", "cpu"),
 }
 _FATAL = 4  # log severity: errors come as exceptions, and would be printed as well
 
@@ -61,16 +85,17 @@ class OnnxRuntimeSession(Session):
 
 
 class OnnxRuntime(Engine):
-    """ONNX Runtime with its CPU execution provider."""
+    """ONNX Runtime with one execution provider, and the CPU's for what that leaves."""
 
     name = "onnxruntime"
     forms: Mapping[str, str] = {"fp32": "onnx", "int8": "onnx_int8"}
     distribution = "onnxruntime"
     module = "onnxruntime"
     extra = "onnxruntime"
+    processor_flag = "provider"
 
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
-        """Return threads, graph optimization, execution mode and spinning."""
+        """Return threads, graph optimization, execution mode, spinning and the provider."""
         return {
             "threads": Flag(
                 tuple(range(1, cpu_count + 1)), cpu_count, "Threads inside one op.", minimum=1
@@ -80,7 +105,17 @@ class OnnxRuntime(Engine):
                 ("sequential", "parallel"), "sequential", "Ops one by one, or branches at once."
             ),
             "spinning": Flag((True, False), True, "Idle threads spin instead of sleeping."),
+            "provider": Flag(
+                tuple(_PROVIDERS),
+                "cpu",
+                "What runs the graph; the CPU runs what it leaves.",
+                is_hardware=True,
+            ),
         }
+
+    def processor_of(self, value: FlagValue) -> str:
+        """Return what a provider runs on; the check of the space file comes later."""
+        return _PROVIDERS.get(str(value), _PROVIDERS["cpu"]).processor
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Refuse parallel execution on one thread, which silently becomes sequential."""
@@ -100,7 +135,11 @@ class OnnxRuntime(Engine):
     def compile(
         self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path
     ) -> Compiled:
-        """Optimize the graph for this CPU and write it down."""
+        """Optimize the graph for this CPU and write it down, or see what a provider takes of it."""
+        if _provider(flags) != "cpu":
+            notes = _check_provider(model / "model.onnx", flags, out_dir)
+            shutil.copyfile(str(model / "model.onnx"), str(out_dir / _ARTIFACT))
+            return Compiled(_ARTIFACT, {}, notes)
         options = _options(flags)
         options.graph_optimization_level = _level(str(flags["graph_optimization"]))
         options.optimized_model_filepath = str(out_dir / _ARTIFACT)
@@ -110,8 +149,12 @@ class OnnxRuntime(Engine):
     def open(
         self, compiled: Path, artifact: str, precision: str, flags: Mapping[str, FlagValue]
     ) -> Session:
-        """Load the optimized graph as it is."""
+        """Load the optimized graph as it is, or let a provider compile it."""
         options = _options(flags)
+        if _provider(flags) != "cpu":
+            options.graph_optimization_level = _level(str(flags["graph_optimization"]))
+            session = _load(compiled / artifact, options, _provider(flags), compiled)
+            return OnnxRuntimeSession(session)
         options.graph_optimization_level = _level("disabled")
         return OnnxRuntimeSession(_load(compiled / artifact, options))
 
@@ -139,7 +182,48 @@ def _options(flags: Mapping[str, FlagValue]) -> Any:
     return options
 
 
-def _load(path: Path, options: Any) -> Any:
+def _check_provider(model: Path, flags: Mapping[str, FlagValue], out_dir: Path) -> List[str]:
+    """Load a model with its provider, and say how much of it that leaves to the CPU.
+
+    Raises:
+        CandidateRejected: If the build lacks the provider, or it takes nothing.
+    """
+    options = _options(flags)
+    options.graph_optimization_level = _level(str(flags["graph_optimization"]))
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    provider = _provider(flags)
+    session = _load(model, options, provider, out_dir)
+    taken, left = 0, 0
+    for part in session.get_provider_graph_assignment_info():
+        if part.ep_name == _PROVIDERS[provider].name:
+            taken += len(part.get_nodes())
+        else:
+            left += len(part.get_nodes())
+    if not taken:
+        raise CandidateRejected(
+            "onnxruntime.provider: {} must take some of the model, but leaves all {} ops to the "
+            "CPU. Choose cpu.".format(provider, left)
+        )
+    return ["{} of {} ops run on the CPU.".format(left, taken + left)] if left else []
+
+
+def _provider(flags: Mapping[str, FlagValue]) -> str:
+    return str(flags.get("provider", "cpu"))  # what was recorded before there was a choice lacks it
+
+
+def _provider_options(provider: str, folder: Path) -> Dict[str, str]:
+    """Return what makes a provider compile once, and for the accelerator it is named after."""
+    if provider == "tensorrt":
+        return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
+    return {"backend_type": "htp"} if provider == "qnn" else {}
+
+
+def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()) -> Any:
+    """Load a model; ``folder`` is where a provider may keep what it compiled.
+
+    Raises:
+        CandidateRejected: If the build lacks the provider, or it can't load the model.
+    """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
@@ -152,11 +236,26 @@ def _load(path: Path, options: Any) -> Any:
         errors.NotImplemented,
         errors.RuntimeException,
     )
+    name, have = _PROVIDERS[provider].name, onnxruntime.get_available_providers()
+    if name not in have:
+        raise CandidateRejected(
+            "onnxruntime.provider: {} needs a build of ONNX Runtime that has it, but this one has "
+            "{}. Install that build, or choose cpu.".format(provider, ", ".join(have))
+        )
+    wanted = {name: _provider_options(provider, folder), "CPUExecutionProvider": {}}
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=list(wanted), provider_options=list(wanted.values())
+        )
     except rejections as error:
         reason = " ".join(_PREFIX.sub(r"\1: ", str(error)).split())
         raise CandidateRejected("onnxruntime can't load the model: " + reason) from error
+    if session.get_providers()[0] != name:  # it would silently compute on the CPU
+        raise CandidateRejected(
+            "onnxruntime.provider: {} must start, but ONNX Runtime fell back to {}: its libraries "
+            "or its device are absent. Choose cpu.".format(provider, session.get_providers()[0])
+        )
+    return session
 
 
 ENGINE = OnnxRuntime()

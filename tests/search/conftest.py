@@ -131,6 +131,7 @@ def rich_space(sparsity, **quantization):
                 "graph_optimization": Choice(("disabled", "basic", "all")),
                 "execution_mode": Fixed("sequential"),
                 "spinning": Choice((True, False)),
+                "provider": Fixed("cpu"),
             },
         ),
         "openvino": EngineSpace(

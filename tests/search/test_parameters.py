@@ -115,6 +115,7 @@ def test_names_are_those_a_resumed_study_knows(rich):
         "onnxruntime.graph_optimization",
         "onnxruntime.execution_mode",
         "onnxruntime.spinning",
+        "onnxruntime.provider",
         "openvino.precision",
         "openvino.threads",
         "openvino.streams",

@@ -261,6 +261,7 @@ def test_what_the_file_leaves_out_is_the_engines_own_range(plan_of):
         "onnxruntime.graph_optimization": Choice(("disabled", "basic", "extended", "all")),
         "onnxruntime.execution_mode": Choice(("sequential", "parallel")),
         "onnxruntime.spinning": Fixed(False),
+        "onnxruntime.provider": Fixed("cpu"),
         "openvino.precision": Choice(("fp32", "fp16", "bf16", "int8")),
         "openvino.threads": Choice((1, 2, 3, 4), is_ordered=True),
         "openvino.streams": Choice((0, 1, 2, 3, 4), is_ordered=True),

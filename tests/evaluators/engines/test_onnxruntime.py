@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,6 +18,7 @@ FLAGS = {
     "graph_optimization": "all",
     "execution_mode": "sequential",
     "spinning": True,
+    "provider": "cpu",
 }
 
 
@@ -126,3 +129,82 @@ def test_a_damaged_artifact_is_rejected(tmp_path):
         ENGINE.open(tmp_path, "model.onnx", "fp32", FLAGS)
     with pytest.raises(CandidateRejected, match="NO_SUCHFILE"):
         ENGINE.open(tmp_path, "none.onnx", "fp32", FLAGS)
+
+
+class Offloading:
+    """ONNX Runtime with a provider more than this build has, which runs on the CPU all the same.
+
+    ``takes`` are the ops that it claims; ``starts`` is False where its library can't be loaded.
+    """
+
+    def __init__(self, takes=(), *, starts=True):
+        self.takes, self.starts, self.made = takes, starts, []
+        self._session = onnxruntime.InferenceSession
+
+    def available(self):
+        return ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+
+    def session(self, path, options, providers, provider_options):
+        self.made.append(dict(zip(providers, provider_options, strict=True)))
+        real = self._session(path, options, providers=["CPUExecutionProvider"])
+        real.get_providers = lambda: providers if self.starts else providers[1:]
+        graph = real.get_provider_graph_assignment_info
+        real.get_provider_graph_assignment_info = lambda: [self._seen(part) for part in graph()]
+        return real
+
+    def _seen(self, part):
+        is_taken = all(node.op_type in self.takes for node in part.get_nodes())
+        name = "TensorrtExecutionProvider" if is_taken else part.ep_name
+        return SimpleNamespace(ep_name=name, get_nodes=part.get_nodes)
+
+
+@pytest.fixture
+def offloading(monkeypatch):
+    def put(*arguments, **keywords):
+        stand_in = Offloading(*arguments, **keywords)
+        monkeypatch.setattr(onnxruntime, "get_available_providers", stand_in.available)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", stand_in.session)
+        return stand_in
+
+    return put
+
+
+ON_TENSORRT = {**FLAGS, "provider": "tensorrt"}
+
+
+def test_a_provider_is_only_searched_where_it_is_named():
+    provider = ENGINE.flags(4)["provider"]
+    assert (provider.default, provider.is_hardware) == ("cpu", True)
+    assert all(provider.accepts(name) for name in ("cuda", "qnn", "vitisai", "coreml", "xnnpack"))
+    found = {name: ENGINE.processor_of(name) for name in ("cpu", "acl", "cuda", "qnn")}
+    assert found == {"cpu": "cpu", "acl": "cpu", "cuda": "gpu", "qnn": "npu"}
+
+
+def test_a_provider_that_the_build_lacks_is_rejected(conv_model, tmp_path):
+    match = r"provider: cuda needs a build .* this one has .*CPUExecutionProvider\."
+    with pytest.raises(CandidateRejected, match=match):
+        ENGINE.compile(conv_model.folder, "fp32", {**FLAGS, "provider": "cuda"}, tmp_path)
+
+
+def test_a_provider_keeps_what_it_compiled_and_says_what_it_left(offloading, conv_model, tmp_path):
+    stand_in = offloading(takes=("Conv", "FusedConv"))
+    compiled = ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path)
+    assert [note.endswith("ops run on the CPU.") for note in compiled.notes] == [True]
+    with ENGINE.open(tmp_path, compiled.artifact, "fp32", ON_TENSORRT) as session:
+        (ours,) = session.decode(session.infer(session.prepare(conv_model.inputs())))
+    np.testing.assert_allclose(ours, conv_model.expected(), rtol=1e-4, atol=1e-5)
+    cache = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(tmp_path)}
+    wanted = {"TensorrtExecutionProvider": cache, "CPUExecutionProvider": {}}
+    assert stand_in.made == [wanted, wanted]
+
+
+def test_a_provider_that_takes_nothing_is_rejected(offloading, conv_model, tmp_path):
+    offloading()
+    with pytest.raises(CandidateRejected, match=r"leaves all \d+ ops to the CPU\. Choose cpu"):
+        ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path)
+
+
+def test_a_provider_that_does_not_start_is_rejected(offloading, conv_model, tmp_path):
+    offloading(starts=False)
+    with pytest.raises(CandidateRejected, match="fell back to CPUExecutionProvider"):
+        ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path)
