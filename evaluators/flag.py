@@ -15,7 +15,8 @@ class Flag(NamedTuple):
 
     ``values`` is also what is searched when a space file leaves the flag out. Numbers beyond it are
     allowed down to ``minimum``; words and booleans are only ever one of ``values``. ``precisions``
-    are those it matters for, all where it is empty.
+    are those it matters for, all where it is empty. ``is_hardware`` says which chip is there, which
+    isn't searched unless a space file lists several; a search's baseline has the first of those.
     """
 
     values: Tuple[FlagValue, ...]
@@ -23,6 +24,7 @@ class Flag(NamedTuple):
     description: str
     minimum: Optional[float] = None
     precisions: Tuple[str, ...] = ()
+    is_hardware: bool = False
 
     def matters_for(self, precision: str) -> bool:
         """Say whether the flag changes anything at a precision; else it isn't searched there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import psutil
 
@@ -17,15 +17,16 @@ from evaluators.engines.engine import Engine
 from evaluators.failures import EvaluationFailure
 from evaluators.measurement import MEASURED, PowerSource
 from evaluators.meters import load_meter, meter_names
+from search.absence import absence_notice, place, untimed_engines, why_absent
 from search.errors import MissingError, UsageError
 from spaces.errors import suggest
 from spaces.field_types import MeterCommand
 from spaces.schema import Space
 
 _SHARE_OF_MEMORY = 0.75
+_NO_POWER: tuple[PowerSource, list[str]] = (PowerSource(None, None), [])
 NOT_YET = {
     "tensorrt": "TensorRT (Jetson and other NVIDIA GPUs)",
-    "ethosu": "Arm Ethos-U (through Vela)",
 }
 """Engines that space files may already name, which this version doesn't have."""
 
@@ -41,6 +42,7 @@ class Target:
         provenance: Engine -> what its numbers are called.
         power: Where power figures come from.
         notices: What a person must know before and after the run.
+        untimed: Engine -> what estimates its latency, for those that nothing is timed of.
     """
 
     engines: Mapping[str, Engine]
@@ -49,6 +51,7 @@ class Target:
     provenance: Mapping[str, str]
     power: PowerSource
     notices: tuple[str, ...]
+    untimed: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_target(space: Space) -> Target:
@@ -103,25 +106,28 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
         device.limits = replace(device.limits, memory_bytes=share_bytes)
     engines = _find_engines(space, found)
     machine = found.environment["cpu_model"]
-    where = f"{_place(space)} CPU ({machine})"
-    reasons = {name: _stand_in_reason(space, engine, found) for name, engine in engines.items()}
-    stand_in = f"measured: on {where} instead of {space.device.name}"
-    provenance = {name: stand_in if why else MEASURED for name, why in reasons.items()}
-    first = next(iter(engines))  # a stand-in runs on the CPU, whatever the engine is made for
-    processor = "cpu" if reasons[first] else engines[first].processor
-    power, power_notices = _find_power(space, found, program, processor)
+    why = {name: why_absent(space, engine, found) for name, engine in engines.items()}
+    absent = {name: reason for name, reason in why.items() if reason is not None}
+    untimed = untimed_engines(space, engines, absent)
+    stand_in = f"measured: on {place(space)} CPU ({machine}) instead of {space.device.name}"
+    timed = [name for name in engines if name not in untimed]
+    power, power_notices = _NO_POWER
+    if timed:  # a stand-in runs on the CPU, whatever the engine is made for
+        processor = "cpu" if timed[0] in absent else engines[timed[0]].processor
+        power, power_notices = _find_power(space, found, program, processor)
     notices = [
-        f"{name}: {why}. The same model is measured on {where} instead of {space.device.name}: a "
-        "stand-in, marked * wherever it is shown."
-        for name, why in reasons.items()
-        if why
+        absence_notice(space, name, reason, machine, untimed.get(name))
+        for name, reason in absent.items()
     ]
-    return Target(engines, device, machine, provenance, power, (*notices, *power_notices))
-
-
-def _place(space: Space) -> str:
-    connect = space.device.connect
-    return "this machine's" if connect is None else f"{connect.host}'s"
+    return Target(
+        engines,
+        device,
+        machine,
+        {name: stand_in if name in absent else MEASURED for name in engines},
+        power,
+        (*notices, *power_notices),
+        untimed,
+    )
 
 
 def _check_engine_names(space: Space) -> None:
@@ -173,27 +179,6 @@ def pip_install(engine: Engine, python: str) -> str:
     return f"{python} -m pip install {engine.distribution}"
 
 
-def _stand_in_reason(space: Space, engine: Engine, found: Survey) -> str | None:
-    """Return why the device's numbers come from a CPU in its place, or None where they don't."""
-    wanted, machine = space.device.cpu_model, found.environment["cpu_model"]
-    why = stand_in_reason(engine, found)
-    if why is None and wanted is not None and wanted.lower() not in machine.lower():
-        why = f"{_place(space)} CPU is {machine}, and {space.device.name} has one of {wanted}"
-    if why is not None and space.device.if_absent == "fail":
-        raise MissingError(
-            f"{space.device.name} isn't here: {why}. Attach it, or set device.if_absent: host-cpu "
-            f"to measure on {_place(space)} CPU, marked as a stand-in."
-        )
-    return why
-
-
-def stand_in_reason(engine: Engine, found: Survey) -> str | None:
-    """Return why an engine can only be measured on a stand-in, at the compiler or the device."""
-    there = found.engines[engine.name]
-    compiler = engine.compiler_reason() if engine.compiles_on_host else there.compiler_reason
-    return compiler or there.stand_in_reason
-
-
 def _find_power(
     space: Space, found: Survey, program: tuple[str, ...], processor: str
 ) -> tuple[PowerSource, list[str]]:
@@ -202,7 +187,7 @@ def _find_power(
     if meter is not None:
         return PowerSource(meter.name, rated, program), []
     if rated is None:
-        return PowerSource(None, None), []
+        return _NO_POWER
     connect = space.device.connect
     option = "" if connect is None else f" --connect {connect}"
     notice = (

@@ -5,6 +5,8 @@
     request -> pin -> import the runtime -> reset peak memory -> load -> first inference -> warm up
             -> time (meter and watch running) -> throughput -> peak memory -> outputs -> answer
 
+Where the device is absent and nothing may stand in for it, outputs are all that is asked for.
+
 Run as ``python -m evaluators.benchmark.worker``; it answers requests as `evaluators.service` says.
 """
 
@@ -109,12 +111,15 @@ def benchmark(job: Dict[str, Any]) -> Answer:
 
 
 def answer_samples(job: Dict[str, Any]) -> Answer:
-    """Answer with the outputs for the ``samples`` of one split, untimed."""
-    engine = load_engine(job["engine"])
-    engine.load_runtime()
-    inputs = [array[job["samples"]] for array in _load_inputs(next(iter(job["inputs"].values())))]
+    """Answer with the outputs for the ``samples`` of one split, all where it is None, untimed."""
+    environment = read_environment()
+    version = load_engine(job["engine"]).load_runtime()
+    inputs = _load_inputs(next(iter(job["inputs"].values())))
+    if job["samples"] is not None:
+        inputs = [array[job["samples"]] for array in inputs]
     with _open(job) as session:
-        return {}, collect_outputs(session, inputs, job["batch_size"])
+        outputs = collect_outputs(session, inputs, job["batch_size"])
+    return {"environment": environment, "runtime_version": version}, outputs
 
 
 def private_memory(job: Dict[str, Any]) -> Answer:

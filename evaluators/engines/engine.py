@@ -26,16 +26,30 @@ class Missing(NamedTuple):
     remedy: str
 
 
+class Figure(NamedTuple):
+    """Something that an engine's compiler tells of what it compiled; it may be an objective.
+
+    ``direction`` is ``minimize`` or ``maximize``. ``provenance`` is ``measured`` for what is a fact
+    of the compiled file, such as a number of ops, or ``estimated: by what``.
+    """
+
+    direction: str
+    provenance: str
+
+
 class Compiled(NamedTuple):
     """What a compiler left behind: the file to ship, and what it said about it.
 
     ``artifact`` is a file name inside the compile stage's output folder. ``metrics`` are the
-    compiler's own figures (name with unit -> value); ``notes`` are lines for a person.
+    engine's `Figure`s by name, as far as the compiler told them; ``notes`` are lines for a person.
+    ``latency_s`` is the estimate of one inference, None where there is none or part of the model
+    is left out of it.
     """
 
     artifact: str
     metrics: Dict[str, float]
     notes: List[str]
+    latency_s: Optional[float] = None
 
 
 class Session(abc.ABC):
@@ -63,6 +77,13 @@ class Session(abc.ABC):
         """Run every batch as fast as the engine can; engines with streams overlap them."""
         for batch in prepared:
             self.infer(batch)
+
+    def disagreement(self, batches: Sequence[Sequence[np.ndarray]]) -> Optional[str]:
+        """Say how far answers are from those of the same model on the CPU, or None if they agree.
+
+        Only where another processor runs what another compiler made is there anything to say.
+        """
+        return None
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -98,6 +119,11 @@ class Engine(abc.ABC):
             elsewhere; otherwise it compiles on the device.
         stand_in_artifact: What `compile` leaves for a stand-in to run in the artifact's place; None
             where the artifact itself runs there.
+        figures: What its compiler adds to what is measured: SI name, ending in its unit where it
+            has one (``_bytes``), -> what it is.
+        estimated_by: What estimates the latency where the device is absent; empty where nothing
+            does.
+        has_stand_in: False where a CPU's latency says nothing of the device's.
     """
 
     name: str = ""
@@ -109,6 +135,9 @@ class Engine(abc.ABC):
     processor: str = "cpu"
     compiles_on_host: bool = False
     stand_in_artifact: Optional[str] = None
+    figures: Mapping[str, Figure] = {}
+    estimated_by: str = ""
+    has_stand_in: bool = True
 
     @abc.abstractmethod
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
@@ -143,6 +172,10 @@ class Engine(abc.ABC):
             return metadata.version(self.distribution)
         except metadata.PackageNotFoundError:
             return None
+
+    def unknown_figures(self) -> Mapping[str, str]:
+        """Return the figures that can't be known here, each with the reason."""
+        return {}
 
     def toolchain(self) -> str:
         """Return what compiles beside the runtime, so that the store tells versions apart."""
