@@ -35,6 +35,7 @@ from evaluators.benchmark.timing import (
 )
 from evaluators.engines import load_engine
 from evaluators.engines.engine import Session
+from evaluators.failures import CandidateRejected
 from evaluators.framing import Message
 from evaluators.meters import load_meter
 from evaluators.meters.meter import Meter
@@ -93,6 +94,7 @@ def benchmark(job: Dict[str, Any]) -> Answer:
         load_s = time.perf_counter() - started
         timed_inputs = next(iter(inputs.values()))
         body, samples = _measure(session, timed_inputs, job, Watch(cpus), meter)
+        _agree(session, timed_inputs, job["batch_size"])
         answered = [inputs[split] for split in job["answer_splits"]]
         if not _fits(answered, samples[0], job):
             answered = []
@@ -175,6 +177,19 @@ def _measure(
         "peak_bytes": peak,
     }
     return body, [np.array(timed.samples_s), np.array(warm.samples_s)]
+
+
+def _agree(session: Session, inputs: Sequence[np.ndarray], batch_size: int) -> None:
+    """Compare the session's answers with the CPU's, once nothing is timed any more.
+
+    Raises:
+        CandidateRejected: If they don't agree.
+    """
+    count = min(VARIED_INPUTS, max(1, len(inputs[0]) // batch_size))
+    batches = [take_batch(inputs, index * batch_size, batch_size) for index in range(count)]
+    reason = session.disagreement(batches)
+    if reason is not None:
+        raise CandidateRejected(reason)
 
 
 def _timed(
