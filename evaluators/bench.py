@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from evaluators.benchmark.attempts import least_disturbed
 from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.builder import WORKER, Builder
-from evaluators.candidate import Candidate
+from evaluators.built import Built, Measured
 from evaluators.devices.device import Device
 from evaluators.framing import Message
 from evaluators.growing_score import GrowingScore
@@ -35,6 +35,7 @@ from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
 from evaluators.store import ArtifactStore
 from evaluators.store_entry import Entry
+from evaluators.told import estimated_quantities
 from evaluators.workload_facts import WorkloadFacts
 
 VALIDATION, TEST = "validation", "test"
@@ -53,47 +54,6 @@ _FACTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A candidate with the file that would be shipped.
-
-    Attributes:
-        compiled: What the compile stage left.
-        facts: What earlier stages reported, plain data.
-    """
-
-    candidate: Candidate
-    compiled: Entry
-    facts: dict[str, Any]
-
-    @property
-    def artifact(self) -> Path:
-        """Path of the file to ship."""
-        return self.compiled.path / str(self.compiled.facts["artifact"])
-
-    @property
-    def artifact_sha256(self) -> str:
-        """SHA-256 of the file to ship."""
-        return self.compiled.files[self.artifact.name]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one fresh process saw of an artifact.
-
-    Attributes:
-        quantities: SI name -> number, intervals from inside this process alone; the metric under
-            its own name, how much worse it is than the float32 model's under ``<metric>_drop``, and
-            both with ``test_`` before them where the test split was asked for.
-        flags: What disturbed the measurement, in words; empty where nothing did.
-        facts: Environment, samples and what else the process reported, plain data.
-    """
-
-    quantities: dict[str, Quantity]
-    flags: list[str]
-    facts: dict[str, Any]
-
-
 @dataclass(slots=True)
 class Bench:
     """The benchmark stage over one workload and device.
@@ -101,6 +61,8 @@ class Bench:
     Attributes:
         provenance: Engine -> what its numbers are called: ``measured``, or a stand-in.
         timing: Fields of `evaluators.benchmark.timing.TimingSettings`.
+        untimed: Engine -> what estimates its latency, for those whose device is absent and has no
+            stand-in: they are only asked for their answers.
     """
 
     workload: WorkloadFacts
@@ -111,6 +73,7 @@ class Bench:
     batch_size: int
     provenance: Mapping[str, str]
     timing: Mapping[str, float]
+    untimed: Mapping[str, str] = field(default_factory=dict)
     _references: dict[str, Figures] = field(default_factory=dict)
     _data: dict[str, Entry] = field(default_factory=dict)  # held, because children read them
 
@@ -185,6 +148,8 @@ class Bench:
         timing: Mapping[str, float],
         within_s: float | None,
     ) -> Measured:
+        if built.candidate.engine in self.untimed:
+            return self._estimated(built, clock, splits)
         job = self._job(built, splits, timing, within_s)
         with clock.stage("benchmark"), self.device.quiet():
             answer = least_disturbed(self.device.run, job)
@@ -192,12 +157,11 @@ class Bench:
         provenance = self.provenance[built.candidate.engine]
         size_bytes = built.artifact.stat().st_size
         found = quantities_of(answer.body, timed_s, self.power, provenance, size_bytes)
+        found |= built.figures
         count = answer.body["outputs_per_split"]
         for position, split in enumerate(splits if count else ()):
             answers = outputs[position * count : (position + 1) * count]
-            with clock.stage("score"):
-                figures = self.builder.run("score", answers, split=split).arrays
-            found |= self._scores_against(self.reference(split), figures, built, split)
+            found |= self._scores(answers, built, clock, split)
         facts = {name: answer.body[name] for name in _FACTS}
         with clock.stage("benchmark"):
             facts["samples"] = self._keep_samples(built, timed_s, warmup_s)
@@ -211,6 +175,28 @@ class Bench:
         if split not in self._references:
             self._references[split] = self._load_reference(split)
         return self._references[split]
+
+    def _estimated(self, built: Built, clock: StageClock, splits: Sequence[str]) -> Measured:
+        """Take the compiler's estimates, and ask for the answers in fresh processes."""
+        by, size_bytes = self.untimed[built.candidate.engine], built.artifact.stat().st_size
+        latency_s = built.compiled.facts["latency_s"]
+        found = estimated_quantities(latency_s, by, self.batch_size, size_bytes)
+        found |= built.figures
+        facts: dict[str, Any] = {}
+        for split in splits:
+            job = {**self._job(built, (split,), {}, None), "kind": "answer", "samples": None}
+            with clock.stage("benchmark"):
+                answer = self.device.run({**job, "inputs": {split: job["inputs"][split]}})
+            found |= self._scores(answer.arrays, built, clock, split)
+            facts = answer.body
+        return Measured(found, [], facts)
+
+    def _scores(
+        self, answers: Sequence[np.ndarray], built: Built, clock: StageClock, split: str
+    ) -> dict[str, Quantity]:
+        with clock.stage("score"):
+            figures = self.builder.run("score", answers, split=split).arrays
+        return self._scores_against(self.reference(split), figures, built, split)
 
     def _scores_against(
         self, reference: Figures, figures: Figures, built: Built, split: str

@@ -82,6 +82,12 @@ def unavailable(unit: str, why: str) -> Quantity:
     return Quantity(None, unit, "none", f"unavailable: {why}", n=0)
 
 
+def is_timed(quantities: Mapping[str, Quantity]) -> bool:
+    """Say whether the latency among numbers was measured; where there is none, nobody knows."""
+    latency = quantities.get("latency_p50_s")
+    return latency is None or latency.is_measured
+
+
 @dataclass(frozen=True, slots=True)
 class PowerSource:
     """Where power comes from on this device: a meter's name, a rated power, or neither.

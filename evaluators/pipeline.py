@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluators.bench import Built
 from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.builder import WORKER, Builder
+from evaluators.built import Built
 from evaluators.candidate import Candidate, Distillation
 from evaluators.devices.device import Device
 from evaluators.devices.local import WORKER as DEVICE_WORKER
@@ -26,6 +26,7 @@ from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
 from evaluators.store import ArtifactStore
 from evaluators.store_entry import Entry
+from evaluators.told import figures_of
 from evaluators.workload_facts import WorkloadFacts
 
 _COMPRESS_TOOLS = ("torch", "torch-pruning", "numpy")
@@ -79,7 +80,8 @@ class Pipeline:
         exported = self.export(model, source, clock)
         quantized = exported if form == source else self.quantize(exported, form, candidate, clock)
         compiled = self.compile(quantized, candidate, clock)
-        return Built(candidate, compiled, {name: stage.facts for name, stage in stages.items()})
+        facts = {name: stage.facts for name, stage in stages.items()}
+        return Built(candidate, compiled, facts, figures_of(engine, compiled.facts["metrics"]))
 
     def compress_and_distill(self, candidate: Candidate, clock: StageClock) -> dict[str, Entry]:
         """Return the stages that make the candidate's float model, by name; the last one holds it.

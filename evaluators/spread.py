@@ -88,8 +88,8 @@ def learn(spreads: Spreads, repeats: Iterable[Mapping[str, Quantity]]) -> dict[s
     measured = list(repeats)
     learned = dict(spreads)
     for si_name in PRIOR_STD:
-        found = [numbers[si_name].value for numbers in measured if si_name in numbers]
-        values = [value for value in found if value is not None]
+        found = [numbers[si_name] for numbers in measured if si_name in numbers]
+        values = [q.value for q in found if q.is_measured and q.value is not None]
         learned[si_name] = learned.get(si_name, ProcessSpread()).with_repeats(values)
     return learned
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from evaluators.measurement import Quantity
 from search.records import Run, TrialRecord
-from spaces.objectives import OBJECTIVES, Objective
+from spaces.objectives import Objective
 
 STAND_IN, ESTIMATED, UNAVAILABLE, DISTURBED = "*", "~", "-", "!"
 MARK_WORDS = {
@@ -140,7 +140,7 @@ def shown_interval(quantity: Quantity, objective: Objective) -> list[float] | No
 
 def shown_objectives(run: Run, quantities: Mapping[str, Quantity]) -> dict[str, Objective]:
     """Return SI name -> objective of everything that was measured, engines' own figures too."""
-    known = {o.si_name: o for o in (*OBJECTIVES.values(), *run.facts.objectives, run.facts.metric)}
+    known = {objective.si_name: objective for objective in run.facts.known.values()}
     return {name: known.get(name) or _as_recorded(name, q) for name, q in quantities.items()}
 
 

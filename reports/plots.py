@@ -11,7 +11,7 @@ from reports.history_drawing import hypervolume_drawing
 from reports.looks import Drawing
 from reports.pareto_drawing import pareto_drawing
 from search.records import Run
-from spaces.objectives import OBJECTIVES, Objective
+from spaces.objectives import Objective
 
 
 def pareto_figure(run: Run, x: str, y: str) -> go.Figure:
@@ -52,7 +52,7 @@ def _figure(drawing: Drawing) -> go.Figure:
 
 
 def _axis(run: Run, name: str) -> Objective:
-    known = {**OBJECTIVES, **{o.name: o for o in (*run.facts.objectives, run.facts.metric)}}
+    known = run.facts.known
     if name not in known:
         names = ", ".join(known)
         raise ValueError(f"an axis must be one of {names}, but got {name!r}.")

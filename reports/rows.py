@@ -24,7 +24,6 @@ def trial_row(run: Run, trial: NumberedRecord) -> Row:
         },
         record.params,
         quantity_columns(run, record, record.quantities),
-        {f"engine_metrics.{name}": value for name, value in record.engine_metrics.items()},
         trust_columns(run, record),
         {f"violation.{name}": over for name, over in record.violations.items()},
         {

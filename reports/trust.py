@@ -24,6 +24,8 @@ def confirmation(run: Run) -> str:
             "better than they are. Measure again with: python -m search confirm --run DIR"
         )
     rounds = min(record.confirmation.rounds for record in found if record.confirmation)
+    if rounds == 1:
+        return "Confirmed: built again, with the same answers and estimates. Nothing here is timed."
     moves = [text for o in run.facts.objectives if (text := _moves(run, found, o))]
     text = f"Confirmed: medians of {rounds} fresh processes, taken in random order."
     return f"{text} {_sentence('; '.join(moves))} of what the search saw." if moves else text

@@ -70,6 +70,7 @@ def make_evaluator(plan: Plan, builder: Builder, seed: int, observe: Observer) -
         plan.space.batch_size,
         target.provenance,
         plan.timing,
+        target.untimed,
     )
     recovery = _make_recovery(plan, observe)
     return Evaluator(pipeline, bench, plan.objectives, observe, retries=Retries(recovery))

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from evaluators.bench import Measured
+from evaluators.built import Measured
 from evaluators.failures import EvaluationFailure
+from evaluators.measurement import is_timed
 from search import study_attributes
 from search.budget import Budget
 from search.drift import CanaryReading, is_drift
@@ -46,8 +47,11 @@ class Canary:
 
     @property
     def is_due(self) -> bool:
-        """Say whether the interval has passed since the last reading."""
-        return self.state.usable_baseline is not None and self.now_s() >= self._due_s
+        """Say whether the interval has passed since the last reading; an estimate isn't read."""
+        baseline = self.state.usable_baseline
+        if baseline is None or not is_timed(baseline.quantities):
+            return False
+        return self.now_s() >= self._due_s
 
     @property
     def _interval_s(self) -> float:

@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from evaluators.bench import TEST, VALIDATION, Built, Measured
+from evaluators.bench import TEST, VALIDATION
+from evaluators.built import Built, Measured
 from evaluators.candidate import Candidate
 from evaluators.failures import EvaluationFailure
 from search import study_attributes

@@ -15,8 +15,9 @@ from evaluators.devices.local import LocalDevice
 from evaluators.devices.ssh import SshDevice
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
+from search.absence import stand_in_reason
 from search.errors import UsageError
-from search.target import NOT_YET, look_at, pip_install, stand_in_reason
+from search.target import look_at, pip_install
 from spaces.connection import Ssh, connection_from_text
 
 _PATIENCE_S = 120.0
@@ -73,8 +74,6 @@ def _engines(found: Survey, python: str | None) -> Table:
         why = None if there.missing else stand_in_reason(engine, found)
         if why is not None:
             table.add_row("", "", "no device", escape(why))
-    for name, what in NOT_YET.items():
-        table.add_row(name, "", "no", f"nothing: this version has no engine for {what}")
     return table
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from evaluators.bench import VALIDATION, Bench, Built, Measured
+from evaluators.bench import VALIDATION, Bench
+from evaluators.built import Built, Measured
 from evaluators.candidate import Candidate
 from evaluators.failures import CandidateRejected, DiskFull, EvaluationFailure
 from evaluators.growing_score import GrowingScore, parts_of
@@ -99,7 +100,8 @@ class Evaluator:
             if isinstance(measured, TrialRecord):
                 return measured
             record = self.record_of(built, [measured])
-            if before is None or before.artifact_sha256 != record.artifact_sha256:
+            is_same = before is not None and before.artifact_sha256 == record.artifact_sha256
+            if before is None or not is_same or not measured.is_timed:
                 return record
             return self._with_samples_of(before, record, measured)
 
@@ -132,7 +134,8 @@ class Evaluator:
         def measure(clock: StageClock) -> TrialRecord:
             built = self.pipeline.build(candidate, clock)
             first = self.bench.measure(built, clock)
-            more = [self.bench.measure(built, clock, ()) for _ in range(BASELINE_PROCESSES - 1)]
+            repeats = BASELINE_PROCESSES - 1 if first.is_timed else 0
+            more = [self.bench.measure(built, clock, ()) for _ in range(repeats)]
             self.learn([first, *more])
             return self.record_of(built, [first, *more])
 
@@ -177,7 +180,6 @@ class Evaluator:
             quantities=with_prediction(numbers, self.spreads, len(repeats)),
             artifact=str(built.artifact),
             artifact_sha256=built.artifact_sha256,
-            engine_metrics=built.compiled.facts["metrics"],
             notes=built.compiled.facts["notes"],
             flags=list(flags),
             facts={**built.facts, "processes": [measured.facts for measured in repeats]},

@@ -66,7 +66,7 @@ class SearchLoop:
         self._enqueue_first_trials()
         canary = Canary(state, self.budget)
         confirmer = Confirmer(state, self.budget)
-        rounds = state.plan.space.measuring.rounds
+        rounds = state.plan.rounds
         before = len(state.trials)
         self.marked_s = time.monotonic()
         try:
@@ -96,7 +96,7 @@ class SearchLoop:
                 "confirm needs a front, but no trial of this run keeps every bound yet. Run it on, "
                 "or see what is in the way with: python -m search front --run DIR --all"
             )
-        rounds = self.state.plan.space.measuring.rounds or FEWEST_ROUNDS
+        rounds = self.state.plan.rounds or (FEWEST_ROUNDS if self.state.plan.is_timed else 1)
         Confirmer(self.state, self.budget).confirm(rounds)
         return run_of_study(self.state.study)
 

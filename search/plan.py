@@ -17,7 +17,7 @@ from evaluators.statistics import fewest_queries
 from evaluators.workload_facts import WorkloadFacts
 from search.errors import UsageError
 from search.parameters import EngineSpace, ParameterSpace, quantizer_settings
-from search.plan_problems import options_of, problems_of
+from search.plan_problems import figures_of, options_of, problems_of
 from search.target import Target
 from spaces.constraints import Constraint
 from spaces.dimensions import Choice, Dimension, Fixed, is_number
@@ -33,6 +33,7 @@ class Plan:
         first: Trials that aren't Optuna's to choose: the baseline, then each precision alone.
         constraints: Objective -> its bounds.
         identity: Hash of everything but the budget: two runs with the same one are one study.
+        figures: What the engines add to what is measured.
     """
 
     space: Space
@@ -45,6 +46,18 @@ class Plan:
     baseline: Candidate
     first: tuple[Candidate, ...]
     identity: str
+    figures: tuple[Objective, ...] = ()
+
+    @property
+    def is_timed(self) -> bool:
+        """Say whether anything is timed here; else every number but the metric is an estimate."""
+        return len(self.target.untimed) < len(self.target.engines)
+
+    @property
+    def rounds(self) -> int:
+        """Return how often the front is measured again; what isn't timed is the same every time."""
+        rounds = self.space.measuring.rounds
+        return rounds if self.is_timed else min(1, rounds)
 
     @property
     def timing(self) -> dict[str, float]:
@@ -72,9 +85,10 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
     problems = list(problems_of(space, target, workload, metric))
     if problems:
         raise UsageError.of(problems)
-    known = {**OBJECTIVES, metric.name: metric}
+    figures = figures_of(target.engines.values())
+    known = {**OBJECTIVES, metric.name: metric, **figures}
     parameters = _parameters(space, target)
-    baseline = baseline_of(target.engines, target.device.cpu_count)
+    baseline = _untouched(next(iter(parameters.engines.values())))
     if parameters.params_of(baseline) is not None:
         baseline = parameters.nearest(baseline)  # the same, in the space's words: groups of layers
     return Plan(
@@ -86,33 +100,33 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
         metric,
         {known[name]: bound for name, bound in space.constraints.items()},
         baseline,
-        _first_trials(parameters, target, baseline),
+        _first_trials(parameters, baseline),
         _identity(space, workload),
+        tuple(figures.values()),
     )
 
 
-def baseline_of(engines: Mapping[str, Engine], cpu_count: int) -> Candidate:
-    """Return the unpruned model at the first engine's highest precision and default flags."""
-    engine = next(iter(engines.values()))
-    return _untouched(engine, engine.default_precision, cpu_count)
+def _untouched(space: EngineSpace, precision: str | None = None) -> Candidate:
+    """Return the unpruned model at a precision, the highest if none is named, and default flags.
+
+    It is on the chip that the space file names; of several, on the first.
+    """
+    engine, named = space.engine, precision or space.engine.default_precision
+    flags = {
+        name: options_of(space.flags[name])[0] if flag.is_hardware else flag.default
+        for name, flag in space.known_flags.items()
+        if flag.matters_for(named)
+    }
+    settings = quantizer_settings(engine, named)
+    return Candidate(engine.name, named, quantization=settings, flags=flags)
 
 
-def _untouched(engine: Engine, precision: str, cpu_count: int) -> Candidate:
-    known = engine.flags(cpu_count)
-    flags = {name: flag.default for name, flag in known.items() if flag.matters_for(precision)}
-    settings = quantizer_settings(engine, precision)
-    return Candidate(engine.name, precision, quantization=settings, flags=flags)
-
-
-def _first_trials(
-    parameters: ParameterSpace, target: Target, baseline: Candidate
-) -> tuple[Candidate, ...]:
+def _first_trials(parameters: ParameterSpace, baseline: Candidate) -> tuple[Candidate, ...]:
     """Return the baseline if it's inside, then each precision alone, as near as possible."""
     wanted = [baseline] if parameters.params_of(baseline) is not None else []
-    for name, space in parameters.engines.items():
-        for precision in options_of(space.precision):
-            alone = _untouched(target.engines[name], str(precision), target.device.cpu_count)
-            wanted.append(parameters.nearest(alone))
+    for space in parameters.engines.values():
+        alone = (_untouched(space, str(precision)) for precision in options_of(space.precision))
+        wanted += [parameters.nearest(candidate) for candidate in alone]
     unique: list[Candidate] = []
     for candidate in wanted:
         if candidate not in unique:

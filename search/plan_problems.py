@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
 from evaluators.workload_facts import WorkloadFacts
 from search.target import Target
+from spaces.constraints import figure_faults
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
 from spaces.errors import Problem, shown, suggest
-from spaces.objectives import OBJECTIVES, Objective
+from spaces.objectives import OBJECTIVES, Objective, figure_objective
 from spaces.schema import Space
 
 _NEEDS_POWER = ("power_w", "energy_mj")
+_NEEDS_A_RUN = ("peak_memory_mib", *_NEEDS_POWER)
 
 
 def problems_of(
@@ -97,20 +99,34 @@ def _is_whole(flag: Flag) -> bool:
     return all(isinstance(value, int) for value in flag.values)
 
 
+def figures_of(engines: Iterable[Engine]) -> dict[str, Objective]:
+    """Return what engines add to what is measured, as objectives by name."""
+    found = (
+        figure_objective(name, "minimize" if figure.direction == "minimize" else "maximize")
+        for engine in engines
+        for name, figure in engine.figures.items()
+    )
+    return {objective.name: objective for objective in found}
+
+
 def _objective_problems(space: Space, target: Target, metric: Objective) -> Iterator[Problem]:
-    known = {**OBJECTIVES, metric.name: metric}
+    figures = figures_of(target.engines.values())
+    known = {**OBJECTIVES, metric.name: metric, **figures}
     for kind, names in (
         ("objectives", space.objectives),
         ("constraints", tuple(space.constraints)),
     ):
         for position, name in enumerate(names):
             path = (kind, position) if kind == "objectives" else (kind, name)
-            why = _why_not_measured(name, target, metric)
+            why = _why_not_measured(name, target, metric) or _why_not_told(name, target)
             if name not in known:
                 remedy = suggest(name, list(known))
                 yield space.problem(path, "must be something that is measured", name, remedy)
             elif why is not None:
                 yield space.problem(path, "must be something that is measured", name, why)
+    for name, constraint in space.constraints.items():
+        for fault in figure_faults(figures[name], constraint) if name in figures else ():
+            yield space.problem(("constraints", *fault.path), fault.rule, None, fault.remedy)
 
 
 def _why_not_measured(name: str, target: Target, metric: Objective) -> str | None:
@@ -122,11 +138,29 @@ def _why_not_measured(name: str, target: Target, metric: Objective) -> str | Non
             "On this device it isn't: a CPU has no memory of its own apart from peak_memory_mib. "
             f"Drop it, or {' and '.join(on_a_cpu)}."
         )
+    if name in _NEEDS_A_RUN and target.untimed:
+        engine, by = next(iter(target.untimed.items()))
+        return f"Nothing is run on {engine} here, and {by} doesn't tell."
     if name in _NEEDS_POWER and target.power.meter is None and target.power.rated_power_w is None:
         return (
             "There is no power meter here. Give device.rated_power_w for an estimate, or leave it "
             "out."
         )
+    return None
+
+
+def _why_not_told(name: str, target: Target) -> str | None:
+    """Return why a figure isn't known of every engine, or None where it is, or is no figure."""
+    telling = {each for each, engine in target.engines.items() if name in figures_of([engine])}
+    if not telling:
+        return None
+    silent = [each for each in target.engines if each not in telling]
+    if silent:
+        return f"Only {' and '.join(sorted(telling))} has it, not {' and '.join(silent)}."
+    for engine in target.engines.values():
+        for si_name, why in engine.unknown_figures().items():
+            if figure_objective(si_name, "minimize").name == name:
+                return f"Here it isn't: {why}."
     return None
 
 

@@ -168,9 +168,10 @@ def _canary_line(event: CanaryRead) -> str:
 
 @describe_event.register
 def _confirmation_line(event: ConfirmationStarted) -> str:
+    times = "a fresh process" if event.rounds == 1 else f"{event.rounds} fresh processes"
     return (
-        f"confirming the front: {event.points} points and the baseline, measured again in "
-        f"{event.rounds} fresh processes each"
+        f"confirming the front: {event.points} points and the baseline, measured again in {times} "
+        "each"
     )
 
 
@@ -231,7 +232,9 @@ def _shown(record: TrialRecord, objective: Objective) -> str:
 
 
 def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -85,7 +85,6 @@ class TrialRecord:
     confirmation: Confirmation | None = None
     artifact: str | None = None
     artifact_sha256: str | None = None
-    engine_metrics: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
@@ -147,7 +146,8 @@ class TrialRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild a record from `to_json`."""
+        """Rebuild a record from `to_json`; what an earlier version kept beside it is left out."""
+        names = {each.name for each in fields(cls)}
         quantities = {n: Quantity.from_json(q) for n, q in data["quantities"].items()}
         failure = None if data["failure"] is None else Failure(**data["failure"])
         kept = data.get("confirmation")
@@ -156,7 +156,7 @@ class TrialRecord:
             "failure": failure,
             "confirmation": None if kept is None else Confirmation(**kept),
         }
-        return cls(**{**data, **changed})
+        return cls(**{name: data[name] for name in names & data.keys()} | changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,7 @@ class RunFacts:
         overrides: What ``--set`` changed in it.
         bounds: Constrained objective -> lower and upper bound in the unit people see, with ratios
             and drops resolved; None where there is none.
+        figures: What the engines add to what is measured, be it an objective or not.
     """
 
     name: str
@@ -197,11 +198,17 @@ class RunFacts:
     bounds: Mapping[str, Bounds]
     space_path: str = ""
     overrides: tuple[str, ...] = ()
+    figures: tuple[Objective, ...] = ()
+
+    @property
+    def known(self) -> dict[str, Objective]:
+        """Return everything that may have a number, by name."""
+        return {**OBJECTIVES, **{o.name: o for o in (*self.objectives, self.metric, *self.figures)}}
 
     @property
     def bounded(self) -> tuple[Objective, ...]:
         """Return the constrained objectives."""
-        known = {**OBJECTIVES, **{o.name: o for o in (*self.objectives, self.metric)}}
+        known = self.known
         return tuple(known[name] for name in self.bounds)
 
     @property
@@ -227,6 +234,7 @@ class RunFacts:
             "metric": Objective(**data["metric"]),
             "notices": tuple(data["notices"]),
             "overrides": tuple(data.get("overrides", ())),
+            "figures": tuple(Objective(**o) for o in data.get("figures", ())),
             "bounds": {name: tuple(pair) for name, pair in data["bounds"].items()},
         }
         return cls(**{**data, **changed})

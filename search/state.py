@@ -69,6 +69,7 @@ class StudyState:
             reference_metric=self.reference_metric,
             notices=plan.target.notices,
             bounds=resolve_bounds(plan.constraints, baseline, self.reference_metric),
+            figures=plan.figures,
         )
 
     @property

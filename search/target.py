@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import psutil
 
@@ -17,6 +17,7 @@ from evaluators.engines.engine import Engine
 from evaluators.failures import EvaluationFailure
 from evaluators.measurement import MEASURED, PowerSource
 from evaluators.meters import load_meter, meter_names
+from search.absence import absence_notice, processor_name, untimed_engines, why_absent
 from search.errors import MissingError, UsageError
 from spaces.dimensions import Choice, Fixed, Value
 from spaces.errors import suggest
@@ -24,10 +25,7 @@ from spaces.field_types import MeterCommand
 from spaces.schema import Space
 
 _SHARE_OF_MEMORY = 0.75
-NOT_YET = {
-    "ethosu": "Arm Ethos-U (through Vela)",
-}
-"""Engines that space files may already name, which this version doesn't have."""
+_NO_POWER: tuple[PowerSource, list[str]] = (PowerSource(None, None), [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,7 @@ class Target:
         provenance: Engine -> what its numbers are called.
         power: Where power figures come from.
         notices: What a person must know before and after the run.
+        untimed: Engine -> what estimates its latency, for those that nothing is timed of.
     """
 
     engines: Mapping[str, Engine]
@@ -49,6 +48,7 @@ class Target:
     provenance: Mapping[str, str]
     power: PowerSource
     notices: tuple[str, ...]
+    untimed: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_target(space: Space) -> Target:
@@ -104,23 +104,33 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
     engines = _find_engines(space, found)
     for name, engine in engines.items():
         engine.meet(found.engines[name].accelerator)
-    reasons = {name: _stand_in_reason(space, engine, found) for name, engine in engines.items()}
-    where = {name: _processor_name(space, engine, found) for name, engine in engines.items()}
-    provenance = {
-        name: f"measured: on {where[name]} instead of {space.device.name}" if why else MEASURED
-        for name, why in reasons.items()
-    }
-    first = next(iter(engines.values()))
-    processors = _processors(space, first, found, is_stand_in=bool(reasons[first.name]))
-    power, power_notices = _find_power(space, found, program, processors)
+    why = {name: why_absent(space, engine, found) for name, engine in engines.items()}
+    absent = {name: reason for name, reason in why.items() if reason is not None}
+    untimed = untimed_engines(space, engines, absent)
+    where = {name: processor_name(space, engine, found) for name, engine in engines.items()}
+    timed = [name for name in engines if name not in untimed]
+    power, power_notices = _NO_POWER
+    if timed:
+        processors = _processors(space, engines[timed[0]], found, is_absent=timed[0] in absent)
+        power, power_notices = _find_power(space, found, program, processors)
     notices = [
-        f"{name}: {why}. The same model is measured on {where[name]} instead of "
-        f"{space.device.name}: a stand-in, marked * wherever it is shown."
-        for name, why in reasons.items()
-        if why
+        absence_notice(space, name, reason, where[name], untimed.get(name))
+        for name, reason in absent.items()
     ]
-    machine = _machine(found, engines)
-    return Target(engines, device, machine, provenance, power, (*notices, *power_notices))
+    return Target(
+        engines,
+        device,
+        _machine(found, engines),
+        {
+            name: f"measured: on {where[name]} instead of {space.device.name}"
+            if name in absent
+            else MEASURED
+            for name in engines
+        },
+        power,
+        (*notices, *power_notices),
+        untimed,
+    )
 
 
 def _machine(found: Survey, engines: Mapping[str, Engine]) -> str:
@@ -130,21 +140,11 @@ def _machine(found: Survey, engines: Mapping[str, Engine]) -> str:
     return " with ".join(dict.fromkeys(names))
 
 
-def _processor_name(space: Space, engine: Engine, found: Survey) -> str:
-    """Return what an engine really runs on, for people."""
-    accelerator = found.engines[engine.name].accelerator
-    if accelerator is None:
-        return f"{_place(space)} CPU ({found.environment['cpu_model']})"
-    return f"{_place(space)} {engine.processor.upper()} ({accelerator['name']})"
-
-
-def _processors(
-    space: Space, engine: Engine, found: Survey, *, is_stand_in: bool
-) -> tuple[str, ...]:
+def _processors(space: Space, engine: Engine, found: Survey, *, is_absent: bool) -> tuple[str, ...]:
     """Return all that a meter has to measure: a stand-in for an accelerator runs on the CPU."""
     if not engine.processor_flag:
-        is_absent = is_stand_in and found.engines[engine.name].accelerator is None
-        return ("cpu",) if is_absent else (engine.processor,)
+        is_on_cpu = is_absent and found.engines[engine.name].accelerator is None
+        return ("cpu",) if is_on_cpu else (engine.processor,)
     flag = engine.flags(found.environment["cpu_count"])[engine.processor_flag]
     searched: tuple[Value, ...] = (flag.default,)
     written = space.search.engine_flags.get(engine.name, {}).get(engine.processor_flag)
@@ -155,14 +155,9 @@ def _processors(
     return tuple(sorted({engine.processor_of(value) for value in searched}))
 
 
-def _place(space: Space) -> str:
-    connect = space.device.connect
-    return "this machine's" if connect is None else f"{connect.host}'s"
-
-
 def _check_engine_names(space: Space) -> None:
     for name in space.device.engines:
-        if name not in engine_names() and name not in NOT_YET:
+        if name not in engine_names():
             problem = space.problem(
                 "device.engines", "must be engines", name, suggest(name, engine_names())
             )
@@ -173,12 +168,6 @@ def _find_engines(space: Space, found: Survey) -> dict[str, Engine]:
     engines: dict[str, Engine] = {}
     missing = []
     for name in space.device.engines:
-        if name in NOT_YET:
-            have = ", ".join(engine_names())
-            missing.append(
-                f"{name}: this version has no engine for {NOT_YET[name]}. It has {have}."
-            )
-            continue
         engines[name] = load_engine(name)
         missing += _lacks(space, engines[name], found)
     if missing:
@@ -210,27 +199,6 @@ def pip_install(engine: Engine, python: str) -> str:
     return f"{python} -m pip install {engine.distribution}"
 
 
-def _stand_in_reason(space: Space, engine: Engine, found: Survey) -> str | None:
-    """Return why the device's numbers come from a CPU in its place, or None where they don't."""
-    wanted, machine = space.device.cpu_model, found.environment["cpu_model"]
-    why = stand_in_reason(engine, found)
-    if why is None and wanted is not None and wanted.lower() not in machine.lower():
-        why = f"{_place(space)} CPU is {machine}, and {space.device.name} has one of {wanted}"
-    if why is not None and space.device.if_absent == "fail":
-        raise MissingError(
-            f"{space.device.name} isn't here: {why}. Attach it, or set device.if_absent: host-cpu "
-            f"to measure on {_processor_name(space, engine, found)}, marked as a stand-in."
-        )
-    return why
-
-
-def stand_in_reason(engine: Engine, found: Survey) -> str | None:
-    """Return why an engine can only be measured on a stand-in, at the compiler or the device."""
-    there = found.engines[engine.name]
-    compiler = engine.compiler_reason() if engine.compiles_on_host else there.compiler_reason
-    return compiler or there.stand_in_reason
-
-
 def _find_power(
     space: Space, found: Survey, program: tuple[str, ...], processors: tuple[str, ...]
 ) -> tuple[PowerSource, list[str]]:
@@ -239,7 +207,7 @@ def _find_power(
     if meter is not None:
         return PowerSource(meter.name, rated, program), []
     if rated is None:
-        return PowerSource(None, None), []
+        return _NO_POWER
     connect = space.device.connect
     option = "" if connect is None else f" --connect {connect}"
     notice = (

@@ -76,6 +76,14 @@ def constraint_faults(name: str, bounds: Mapping[str, object]) -> Iterator[Fault
         yield from _value_faults(name, given)
 
 
+def figure_faults(objective: Objective, constraint: Constraint) -> Iterator[Fault]:
+    """Yield what is wrong with the bounds of something that an engine adds, as above."""
+    given = constraint.model_dump(exclude_none=True)
+    yield from _side_faults(objective, given)
+    if "max_drop" in given:
+        yield _drop_fault(objective.name)
+
+
 def _side_faults(objective: Objective, given: Mapping[str, float]) -> Iterator[Fault]:
     """A lone bound on the good side would refuse the better models: a slip, such as max for min."""
     pairs = [("min", "max"), ("min_ratio", "max_ratio")]
@@ -90,7 +98,7 @@ def _side_faults(objective: Objective, given: Mapping[str, float]) -> Iterator[F
 def _value_faults(name: str, given: Mapping[str, float]) -> Iterator[Fault]:
     is_metric = name == ACCURACY.name
     if "max_drop" in given and not is_metric:
-        yield Fault((name, "max_drop"), "is only for the metric", "", "Write max or max_ratio.")
+        yield _drop_fault(name)
     for key in ("min", "max", "max_drop") if is_metric else ("min", "max"):
         bound = given.get(key)
         if bound is not None and is_metric and bound > 1:
@@ -98,3 +106,7 @@ def _value_faults(name: str, given: Mapping[str, float]) -> Iterator[Fault]:
             yield Fault((name, key), "must be at most 1", shown(bound), remedy)
         elif bound is not None and not is_metric and bound <= 0:
             yield Fault((name, key), "must be above 0", shown(bound), "Nothing measures less.")
+
+
+def _drop_fault(name: str) -> Fault:
+    return Fault((name, "max_drop"), "is only for the metric", "", "Write max or max_ratio.")

@@ -7,7 +7,7 @@ is the single place where one becomes the other.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Direction = Literal["minimize", "maximize"]
@@ -75,6 +75,18 @@ OBJECTIVES = {
     )
 }
 """Every objective that is measured whatever the workload and the engine are."""
+
+
+def figure_objective(si_name: str, direction: Direction) -> Objective:
+    """Return the objective of a figure that an engine adds: ``ethosu_sram_bytes``.
+
+    Bytes are shown as MiB, counts as they are.
+    """
+    if si_name.endswith("_bytes"):
+        return replace(_memory(si_name.removesuffix("_bytes")), direction=direction)
+    resolution = _LATENCY_RESOLUTION if si_name.endswith("_cycles") else 0.0
+    return Objective(si_name, direction, "", si_name, resolution=resolution)
+
 
 _BARE_WORDS = {
     "latency": "latency_p90_ms",

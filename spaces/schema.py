@@ -66,8 +66,11 @@ class Device(Section):
     recovery: Recovery = Field(default_factory=Recovery)
     cpu_model: Word | None = Field(default=None, examples=["Intel"])
     """A part of the CPU's or board's name that tells the device from other machines."""
-    if_absent: Literal["host-cpu", "fail"] = Field(default="fail", examples=["host-cpu"])
-    """Without the device, measure on this machine's CPU and say so, or fail."""
+    if_absent: Literal["host-cpu", "estimate", "fail"] = Field(
+        default="fail", examples=["host-cpu"]
+    )
+    """Without the device: measure on this machine's CPU and say so, take the latency from an
+    estimate and say so, or fail."""
 
 
 class Budget(Section):

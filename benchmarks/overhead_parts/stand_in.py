@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.bench import VALIDATION, Built, Measured
+from evaluators.bench import VALIDATION
+from evaluators.built import Built, Measured
 from evaluators.candidate import Candidate
 from evaluators.failures import CandidateRejected
 from evaluators.measurement import Figures, Quantity, unavailable

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from benchmarks.replay_parts.grid import TEACHER_OUTPUTS, ModelPoint, ShapePoint, sorted_flags
 from benchmarks.replay_parts.table import ModelRow, ShapeRow, Table
 from benchmarks.replay_parts.virtual_clock import VirtualClock
-from evaluators.bench import Measured
+from evaluators.built import Measured
 from evaluators.candidate import Candidate
 from evaluators.engines import load_engine
 from evaluators.measurement import Quantity, score_quantity

@@ -5,6 +5,8 @@
     request -> pin -> import the runtime -> reset peak memory -> load -> first inference -> warm up
             -> time (meter and watch running) -> throughput -> peak memory -> outputs -> answer
 
+Where the device is absent and nothing may stand in for it, outputs are all that is asked for.
+
 Run as ``python -m evaluators.benchmark.worker``; it answers requests as `evaluators.service` says.
 """
 
@@ -34,6 +36,7 @@ from evaluators.benchmark.timing import (
 )
 from evaluators.engines import load_engine
 from evaluators.engines.engine import Session
+from evaluators.failures import CandidateRejected
 from evaluators.framing import Message
 from evaluators.meters import load_meter
 from evaluators.meters.meter import Meter
@@ -93,6 +96,7 @@ def benchmark(job: Dict[str, Any]) -> Answer:
         load_s = time.perf_counter() - started
         timed_inputs = next(iter(inputs.values()))
         body, samples = _measure(session, timed_inputs, job, Watch(cpus), meter)
+        _agree(session, timed_inputs, job["batch_size"])
         answered = [inputs[split] for split in job["answer_splits"]]
         if not _fits(answered, samples[0], job):
             answered = []
@@ -111,11 +115,15 @@ def benchmark(job: Dict[str, Any]) -> Answer:
 
 
 def answer_samples(job: Dict[str, Any]) -> Answer:
-    """Answer with the outputs for the ``samples`` of one split, untimed, and with who gave them."""
+    """Answer with the outputs for the ``samples`` of one split, all where it is None, untimed."""
+    environment = read_environment()
     version = load_engine(job["engine"]).load_runtime()
-    inputs = [array[job["samples"]] for array in _load_inputs(next(iter(job["inputs"].values())))]
+    inputs = _load_inputs(next(iter(job["inputs"].values())))
+    if job["samples"] is not None:
+        inputs = [array[job["samples"]] for array in inputs]
     with _open(job) as session:
-        return {"runtime_version": version}, collect_outputs(session, inputs, job["batch_size"])
+        outputs = collect_outputs(session, inputs, job["batch_size"])
+    return {"environment": environment, "runtime_version": version}, outputs
 
 
 def private_memory(job: Dict[str, Any]) -> Answer:
@@ -173,6 +181,19 @@ def _measure(
         "peak_bytes": peak,
     }
     return body, [np.array(timed.samples_s), np.array(warm.samples_s)]
+
+
+def _agree(session: Session, inputs: Sequence[np.ndarray], batch_size: int) -> None:
+    """Compare the session's answers with the CPU's, once nothing is timed any more.
+
+    Raises:
+        CandidateRejected: If they don't agree.
+    """
+    count = min(VARIED_INPUTS, max(1, len(inputs[0]) // batch_size))
+    batches = [take_batch(inputs, index * batch_size, batch_size) for index in range(count)]
+    reason = session.disagreement(batches)
+    if reason is not None:
+        raise CandidateRejected(reason)
 
 
 def _timed(

@@ -2,8 +2,8 @@
 
 Compiling needs ``edgetpu_compiler`` (x86-64 only, so it is done where the search runs), running
 needs ``libedgetpu`` and the device. Where either is absent the same int8 model is measured on the
-CPU of the machine at hand, as a stand-in; what the op check and the compiler say about it holds all
-the same.
+CPU of the machine at hand, as a stand-in, or its latency is estimated; what the op check and the
+compiler say about it holds all the same.
 
 ``compile`` leaves::
 
@@ -17,16 +17,19 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from pathlib import Path
-from typing import Any, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from evaluators.engines.engine import Compiled, Engine, Missing, Session
+import numpy as np
+
+from evaluators.engines.engine import Compiled, Engine, Figure, Missing, Session
 from evaluators.engines.tflite.edgetpu_compiler import (
     COMPILED_FILE,
     CompilerReport,
     compile_for_edgetpu,
     find_compiler,
 )
-from evaluators.engines.tflite.edgetpu_ops import refusal_of
+from evaluators.engines.tflite.edgetpu_cycles import CLOCK_HZ, estimate_cycles
+from evaluators.engines.tflite.edgetpu_ops import count_cpu_ops, refusal_of, unmapped_ops
 from evaluators.engines.tflite.graph import read_graph
 from evaluators.engines.tflite.session import (
     MODEL_FILE,
@@ -40,6 +43,20 @@ from evaluators.failures import CandidateRejected, DeviceLost
 from evaluators.flag import Flag, FlagValue
 
 DELEGATE = "libedgetpu.so.1"
+MOST_STEPS = 8
+"""Of the output's quantization, by which device and CPU may differ. TFLite's own two sets of CPU
+kernels round differently, too: by up to 3 steps on a ResNet-8."""
+
+_NO_COMPILER = "edgetpu_compiler isn't on PATH (it comes from Google's Coral packages, x86-64)"
+_ESTIMATED_BY = "an estimate of edgetpu_compiler's own cycle estimate"
+_FROM_THE_LOG = {
+    "edgetpu_mapped_ops": "maximize",
+    "edgetpu_cpu_ops": "minimize",
+    "edgetpu_subgraphs": "minimize",
+    "edgetpu_onchip_bytes": "minimize",
+    "edgetpu_onchip_free_bytes": "maximize",
+    "edgetpu_offchip_bytes": "minimize",
+}
 
 
 class EdgeTpuEngine(Engine):
@@ -54,6 +71,11 @@ class EdgeTpuEngine(Engine):
     processor = "edgetpu"
     compiles_on_host = True  # the compiler is for x86-64, most boards are not
     stand_in_artifact = MODEL_FILE
+    figures: Mapping[str, Figure] = {
+        **{name: Figure(direction, "measured") for name, direction in _FROM_THE_LOG.items()},
+        "edgetpu_cycles": Figure("minimize", "estimated: " + _ESTIMATED_BY),
+    }
+    estimated_by = _ESTIMATED_BY
 
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
         """Return ``threads`` of the CPU part, and how many ops may be in it."""
@@ -85,9 +107,11 @@ class EdgeTpuEngine(Engine):
 
     def compiler_reason(self) -> Optional[str]:
         """Say that the compiler is absent."""
-        if find_compiler() is not None:
-            return None
-        return "edgetpu_compiler isn't on PATH (it comes from Google's Coral packages, x86-64)"
+        return None if find_compiler() else _NO_COMPILER
+
+    def unknown_figures(self) -> Mapping[str, str]:
+        """Return what only the compiler can tell, where it is absent."""
+        return {} if find_compiler() else dict.fromkeys(_FROM_THE_LOG, _NO_COMPILER)
 
     def toolchain(self) -> str:
         """Return the SHA-256 of the compiler's executable, or nothing where there is none."""
@@ -103,17 +127,24 @@ class EdgeTpuEngine(Engine):
     ) -> Compiled:
         """Check that the ops map, then compile where the compiler is there."""
         max_cpu_ops = int(flags["max_cpu_ops"])
-        reason = refusal_of(read_graph((model / MODEL_FILE).read_bytes()), max_cpu_ops)
+        ops = read_graph((model / MODEL_FILE).read_bytes())
+        reason = refusal_of(ops, max_cpu_ops)
         if reason:
             raise CandidateRejected(reason)
         portable = compile_as_is(model, out_dir, int(flags["threads"]), xnnpack=True)
+        cpu_ops = count_cpu_ops(ops, unmapped_ops(ops))
+        cycles = estimate_cycles(ops[: len(ops) - cpu_ops])
+        metrics: Dict[str, float] = {} if cycles is None else {"edgetpu_cycles": cycles}
+        latency_s = None if cycles is None or cpu_ops else cycles / CLOCK_HZ
         compiler = find_compiler()
         if compiler is None:
-            return portable
+            return portable._replace(metrics=metrics, latency_s=latency_s)
         report = compile_for_edgetpu(compiler, out_dir / MODEL_FILE, out_dir)
         if report.metrics["edgetpu_cpu_ops"] > max_cpu_ops:
             raise CandidateRejected(_too_many_cpu_ops(report))
-        return Compiled(COMPILED_FILE, report.metrics, portable.notes + _notes(report))
+        metrics.update(report.metrics)
+        whole_s = None if report.metrics["edgetpu_cpu_ops"] else latency_s
+        return Compiled(COMPILED_FILE, metrics, portable.notes + _notes(report), whole_s)
 
     def open(
         self, compiled: Path, artifact: str, precision: str, flags: Mapping[str, FlagValue]
@@ -126,7 +157,31 @@ class EdgeTpuEngine(Engine):
 
 
 class EdgeTpuSession(TfliteSession):
-    """A session on the device, which may be unplugged while it runs."""
+    """A session on the device, which may be unplugged while it runs.
+
+    ``path`` has the portable model beside it.
+    """
+
+    def __init__(self, path: Path, threads: int, *, delegate: Any) -> None:
+        super().__init__(path, threads, delegate=delegate)
+        self._portable = path.parent / MODEL_FILE
+
+    def disagreement(self, batches: Sequence[Sequence[np.ndarray]]) -> Optional[str]:
+        """Compare with the portable model on the CPU, in steps of the output's quantization."""
+        with TfliteSession(self._portable, 1) as on_cpu:
+            steps = max(
+                _steps_apart(ours, theirs)
+                for batch in batches
+                for ours, theirs in zip(
+                    self.infer(self.prepare(batch)), on_cpu.infer(on_cpu.prepare(batch))
+                )
+            )
+        if steps <= MOST_STEPS:
+            return None
+        return (
+            "the Edge TPU's answers must be within {} of 255 steps of those of the same model on "
+            "the CPU, but are {:.0f} steps off. Compile it anew, or try another device or runtime."
+        ).format(MOST_STEPS, steps)
 
     def infer(self, prepared: List[Any]) -> List[Any]:
         """Run one batch.
@@ -138,6 +193,20 @@ class EdgeTpuSession(TfliteSession):
             return super().infer(prepared)
         except RuntimeError as error:
             raise DeviceLost("the Edge TPU stopped answering: {}".format(error)) from error
+
+
+def _steps_apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Return the largest difference in steps; where outputs are float, of 255 over their range.
+
+    Wider integers are class indices or the like, which a rounding may change by any number.
+    """
+    if ours.dtype.kind != "f" and ours.dtype.itemsize > 1:
+        return 0.0
+    apart = float(np.abs(ours.astype(np.float64) - theirs).max(initial=0.0))
+    if ours.dtype.kind != "f" or not apart:
+        return apart
+    across = float(np.ptp(theirs))
+    return 255 * apart / across if across else float("inf")
 
 
 def device_answers() -> bool:

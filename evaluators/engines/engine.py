@@ -26,16 +26,30 @@ class Missing(NamedTuple):
     remedy: str
 
 
+class Figure(NamedTuple):
+    """Something that an engine's compiler tells of what it compiled; it may be an objective.
+
+    ``direction`` is ``minimize`` or ``maximize``. ``provenance`` is ``measured`` for what is a fact
+    of the compiled file, such as a number of ops, or ``estimated: by what``.
+    """
+
+    direction: str
+    provenance: str
+
+
 class Compiled(NamedTuple):
     """What a compiler left behind: the file to ship, and what it said about it.
 
     ``artifact`` is a file name inside the compile stage's output folder. ``metrics`` are the
-    compiler's own figures (name with unit -> value); ``notes`` are lines for a person.
+    engine's `Figure`s by name, as far as the compiler told them; ``notes`` are lines for a person.
+    ``latency_s`` is the estimate of one inference, None where there is none or part of the model
+    is left out of it.
     """
 
     artifact: str
     metrics: Dict[str, float]
     notes: List[str]
+    latency_s: Optional[float] = None
 
 
 class DeviceMemory(NamedTuple):
@@ -82,6 +96,13 @@ class Session(abc.ABC):
         """Return what of the device's own memory is taken, or None where it has none."""
         return None
 
+    def disagreement(self, batches: Sequence[Sequence[np.ndarray]]) -> Optional[str]:
+        """Say how far answers are from those of the same model on the CPU, or None if they agree.
+
+        Only where another processor runs what another compiler made is there anything to say.
+        """
+        return None
+
     @abc.abstractmethod
     def close(self) -> None:
         """Free everything. Calling it twice is fine."""
@@ -120,6 +141,11 @@ class Engine(abc.ABC):
         processor_flag: The flag that decides what inference runs on, where one does.
         has_device_memory: Whether its sessions tell `Session.device_memory`.
         met: What `meet` was told last.
+        figures: What its compiler adds to what is measured: SI name, ending in its unit where it
+            has one (``_bytes``), -> what it is.
+        estimated_by: What estimates the latency where the device is absent; empty where nothing
+            does.
+        has_stand_in: False where a CPU's latency says nothing of the device's.
     """
 
     name: str = ""
@@ -135,6 +161,9 @@ class Engine(abc.ABC):
     processor_flag: str = ""
     has_device_memory: bool = False
     met: Optional[Mapping[str, Any]] = None
+    figures: Mapping[str, Figure] = {}
+    estimated_by: str = ""
+    has_stand_in: bool = True
 
     @abc.abstractmethod
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
@@ -187,6 +216,10 @@ class Engine(abc.ABC):
         The device may be another machine than this one.
         """
         self.met = accelerator
+
+    def unknown_figures(self) -> Mapping[str, str]:
+        """Return the figures that can't be known here, each with the reason."""
+        return {}
 
     def toolchain(self) -> str:
         """Return what compiles beside the runtime, so that the store tells versions apart."""

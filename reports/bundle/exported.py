@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.bench import Bench, Built
+from evaluators.bench import Bench
 from evaluators.benchmark.worker import VARIED_INPUTS
+from evaluators.built import Built
 from evaluators.failures import DeviceLost, EvaluationFailure
 from evaluators.framing import Message
 from evaluators.stage_clock import StageClock

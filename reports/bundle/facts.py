@@ -110,7 +110,6 @@ def bundle_facts(exported: ExportedTrial) -> dict[str, Any]:
         "workload": exported.workload,
         "metric": {"name": run.facts.metric.name, "direction": run.facts.metric.direction},
         "reference_metric": run.facts.reference_metric,
-        "engine_metrics": record.engine_metrics,
         "compiler_notes": record.notes,
     }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluators.bench import TEST, VALIDATION, Bench, Built
+from evaluators.bench import TEST, VALIDATION, Bench
 from evaluators.benchmark.attempts import ATTEMPTS
+from evaluators.built import Built
 from evaluators.candidate import Candidate
 from evaluators.child_process import Limits
 from evaluators.devices.local import LocalDevice
 from evaluators.framing import Message
-from evaluators.measurement import PowerSource
+from evaluators.measurement import PowerSource, Quantity
 from evaluators.stage_clock import StageClock
 from evaluators.store import ArtifactStore
 from evaluators.workload_facts import WorkloadFacts
@@ -50,6 +51,9 @@ class ScriptedDevice(LocalDevice):
         self.jobs.append(job)
         if job["kind"] == "memory":
             return Message({"peak_memory_bytes": 777}, [])
+        if job["kind"] == "answer":
+            (split,) = job["inputs"]
+            return Message({"runtime_version": "1.0"}, [np.maximum(TARGETS[split], 1)])
         body = dict(self.answers.pop(0))
         samples = [np.full(700, body.pop("value_s")), np.full(20, 0.002)]
         outputs = [np.maximum(TARGETS[split], 1) for split in job["answer_splits"]]
@@ -70,16 +74,17 @@ class ScriptedBuilder:
 def measure(tmp_path):
     """Return a function that measures with scripted answers; it returns all that took part."""
 
-    def run(*answers, splits=(VALIDATION,), provenance="measured", how="measure"):
+    def run(*answers, splits=(VALIDATION,), provenance="measured", how="measure", untimed=None):
         store = ArtifactStore(tmp_path / "store")
         device = ScriptedDevice(*answers)
         facts = WorkloadFacts("abc", "accuracy", "maximize", {}, True, ())
         entry = store.get_or_build("compile", {"model": "x"}, _compiled)
         bench = Bench(
             facts, ScriptedBuilder(), device, store, PowerSource(None, None), 1,
-            {"fake": provenance}, {"min_queries": 64, "min_duration_s": 1.0},
+            {"fake": provenance}, {"min_queries": 64, "min_duration_s": 1.0}, untimed or {},
         )  # fmt: skip
-        built = Built(Candidate("fake", "int8"), entry, {})
+        told = {"fake_ops": Quantity(7.0, "1", "told", "estimated: vela")}
+        built = Built(Candidate("fake", "int8"), entry, {}, told)
         clock = StageClock(lambda _stage: None)
         if how == "probe":
             return bench.probe(built, clock), device, store
@@ -90,7 +95,36 @@ def measure(tmp_path):
 
 def _compiled(out_dir):
     (out_dir / "model.bin").write_bytes(b"weights")
-    return {"artifact": "model.bin", "metrics": {}, "notes": []}
+    return {"artifact": "model.bin", "metrics": {}, "notes": [], "latency_s": 0.004}
+
+
+def test_what_the_compiler_told_stands_beside_what_was_measured(measure):
+    found, _, _ = measure(answer())
+    assert found.quantities["fake_ops"].value == 7
+    assert found.quantities["latency_p90_s"].provenance == "measured"
+    assert found.is_timed
+
+
+def test_where_nothing_is_timed_only_answers_are_asked_for(measure):
+    on_x = "measured: on X instead of Y"
+    splits = (VALIDATION, TEST)
+    found, device, _ = measure(splits=splits, provenance=on_x, untimed={"fake": "vela"})
+    assert [(job["kind"], job["samples"]) for job in device.jobs] == [("answer", None)] * 2
+    latency, score = found.quantities["latency_p90_s"], found.quantities["test_accuracy"]
+    assert (latency.value, latency.provenance) == (0.004, "estimated: vela")
+    assert (score.value, score.n, score.provenance) == (0.75, 80, on_x)
+    assert found.quantities["accuracy_drop"].value == 0.25
+    assert found.quantities["fake_ops"].value == 7
+    assert found.quantities["peak_memory_bytes"].value is None
+    assert (found.flags, found.facts) == ([], {"runtime_version": "1.0"})
+    assert not found.is_timed
+
+
+def test_a_probe_of_what_is_not_timed_runs_nothing(measure):
+    found, device, _ = measure(how="probe", untimed={"fake": "vela"})
+    assert device.jobs == []
+    assert found.quantities["latency_p90_s"].value == 0.004
+    assert "accuracy" not in found.quantities
 
 
 def test_an_undisturbed_measurement_is_taken_once_and_not_flagged(measure):

@@ -34,6 +34,11 @@ def test_the_example_of_the_class_holds():
     assert spread.degrees == 1
 
 
+def test_an_estimate_that_is_always_the_same_teaches_nothing():
+    always = [{NAME: latency(1.0, provenance="estimated: vela")} for _ in range(9)]
+    assert learn({}, always) == learn({}, [])
+
+
 def test_one_value_says_nothing_and_two_artifacts_each_have_their_own_mean():
     assert ProcessSpread().with_repeats([1.0]) == ProcessSpread()
     spread = ProcessSpread().with_repeats([1.0, 1.0]).with_repeats([5.0, 5.0, 5.0])

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from evaluators.measurement import Quantity
 from reports import cells
-from spaces.objectives import ACCURACY, OBJECTIVES, Objective
+from spaces.objectives import ACCURACY, OBJECTIVES, Objective, figure_objective
 
 LATENCY = OBJECTIVES["latency_p90_ms"]
 
@@ -118,7 +120,14 @@ def test_other_params_are_those_without_a_column(build):
     }
 
 
-def test_what_an_engine_adds_keeps_its_own_name_and_unit(small_run):
+def test_what_an_engine_tells_is_shown_as_the_run_knows_it(small_run):
+    offchip = figure_objective("edgetpu_offchip_bytes", "minimize")
+    run = replace(small_run, facts=replace(small_run.facts, figures=(offchip,)))
+    told = {"edgetpu_offchip_bytes": Quantity(12.0, "B", "log", "measured")}
+    assert cells.shown_objectives(run, told) == {"edgetpu_offchip_bytes": offchip}
+
+
+def test_what_nobody_knows_keeps_its_own_name_and_unit(small_run):
     added = {"edgetpu_offchip_bytes": Quantity(12.0, "B", "log", "measured")}
     assert cells.shown_objectives(small_run, added) == {
         "edgetpu_offchip_bytes": Objective(

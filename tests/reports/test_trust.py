@@ -25,6 +25,12 @@ def test_a_confirmed_front_says_how_far_it_moved(build):
     assert text.endswith("Latency p90 came out at 0.90x to 1.25x of what the search saw.")
 
 
+def test_what_is_not_timed_has_no_medians(build):
+    searched = {"latency_p90_s": 1e-3, "peak_memory_bytes": 4.0 * 2**20}
+    (text,) = trust(build.run(build.record(1.0, confirmation=Confirmation(1, searched))))
+    assert text.startswith("Confirmed: built again, with the same answers and estimates. Nothing")
+
+
 def test_ties_are_named(build):
     assert any("trial 1 is tied with 0" in t for t in trust(build.run(
         build.record(1.004), build.record(1.0)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from evaluators.bench import Measured
+from evaluators.built import Measured
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
 from search.budget import Budget
@@ -68,6 +68,15 @@ def test_it_is_due_once_the_interval_has_passed(canary):
     assert not found.is_due
     clock.now_s += INTERVAL_S
     assert found.is_due
+
+
+def test_an_estimate_is_never_read_again(canary):
+    clock = FakeClock()
+    found, _ = canary(clock=clock)
+    numbers = found.state.usable_baseline.quantities
+    numbers["latency_p50_s"] = Quantity(0.001, "s", "told", "estimated: vela")
+    clock.now_s += INTERVAL_S
+    assert not found.is_due
 
 
 def test_a_run_that_goes_on_is_read_at_once(canary):

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import pytest
 
-from evaluators.bench import TEST, VALIDATION, Measured
+from evaluators.bench import TEST, VALIDATION
+from evaluators.built import Measured
 from evaluators.candidate import Candidate
 from evaluators.failures import CandidateRejected
 from evaluators.measurement import Quantity

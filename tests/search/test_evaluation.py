@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluators.bench import Measured
+from evaluators.built import Measured
 from evaluators.candidate import Candidate, Distillation
 from evaluators.failures import CandidateRejected, DeviceLost
 from evaluators.measurement import Quantity
@@ -134,6 +134,17 @@ def test_a_repeat_adds_samples(evaluator):
     assert latency.method == "p90, mean of 3"
     assert third.facts["processes"] == [{"samples": "1"}, {"samples": "2"}, {"samples": "3"}]
     assert third.flags == ["flag 1", "flag 2", "flag 3"]
+
+
+def test_a_repeat_of_what_is_not_timed_adds_nothing(evaluator):
+    found = evaluator()
+    estimate = {"latency_p50_s": Quantity(0.001, "s", "told", "estimated: vela")}
+    scripted = found.bench._measured
+    found.bench._measured = lambda built, clock, more: scripted(built, clock, more | estimate)
+    first = found.evaluate(TRAINED, "trial 1")
+    second = found.evaluate(TRAINED, "trial 2", None, first)
+    assert second.quantities["latency_p50_s"] == estimate["latency_p50_s"]
+    assert len(second.facts["processes"]) == 1
 
 
 def test_samples_of_another_file_are_not_added(evaluator):

@@ -147,6 +147,74 @@ def test_an_objective_that_nothing_measures(problems_of):
     assert len(found) == 2
 
 
+def test_what_an_engine_tells_is_an_objective_and_a_constraint(plan_of):
+    extra = (
+        "objectives: [latency_p90_ms, ethosu_sram_mib, accuracy]\n"
+        "constraints: {ethosu_cpu_ops: {max: 0}, ethosu_cycles: {max_ratio: 0.5}}\n"
+    )
+    plan = plan_of(extra, "ethosu")
+    sram = plan.objectives[1]
+    assert (sram.name, sram.unit, sram.si_name) == ("ethosu_sram_mib", "MiB", "ethosu_sram_bytes")
+    assert [o.name for o in plan.constraints] == ["ethosu_cpu_ops", "ethosu_cycles"]
+    assert {o.name for o in plan.figures} >= {"ethosu_cycles", "ethosu_npu_ops"}
+
+
+def test_what_only_one_of_several_engines_tells_compares_nothing(problems_of):
+    extra = "objectives: [latency_p90_ms, ethosu_cycles, accuracy]\n"
+    (problem,) = problems_of(extra, "ethosu, litert")
+    assert problem.endswith("'ethosu_cycles'. Only ethosu has it, not litert.")
+
+
+def test_what_an_absent_compiler_would_tell(problems_of, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    extra = "objectives: [edgetpu_cycles, edgetpu_offchip_mib, accuracy]\n"
+    (problem,) = problems_of(extra, "edgetpu")
+    assert "'edgetpu_offchip_mib'. Here it isn't: edgetpu_compiler isn't on PATH" in problem
+
+
+def test_bounds_of_what_an_engine_tells_are_checked_too(problems_of):
+    extra = SPEED + "constraints:\n  ethosu_cycles: {min: 9}\n  ethosu_npu_ops: {max_drop: 0.1}\n"
+    assert problems_of(extra, "ethosu") == [
+        (
+            "space.yaml:7: constraints.ethosu_cycles.min would refuse the better models, as the "
+            "goal is to minimize. Write max."
+        ),
+        (
+            "space.yaml:8: constraints.ethosu_npu_ops.max_drop is only for the metric. "
+            "Write max or max_ratio."
+        ),
+    ]
+
+
+@pytest.mark.parametrize("name", ["peak_memory_mib", "power_w", "energy_mj"])
+def test_what_only_a_run_on_the_device_would_show(space_of, target_of, workload, name):
+    space = space_of(f"objectives: [latency_p90_ms, {name}, accuracy]\n", "ethosu")
+    target = replace(target_of("ethosu"), untimed={"ethosu": "vela"})
+    with pytest.raises(UsageError, match=r"Nothing is run on ethosu here, and vela doesn't tell"):
+        make_plan(space, target, workload)
+
+
+@pytest.mark.parametrize(
+    ("chips", "baseline"),
+    [("ethos-u65-256", "ethos-u65-256"), ("[ethos-u85-128, ethos-u55-64]", "ethos-u85-128")],
+)
+def test_the_baseline_is_on_the_chip_of_the_space(plan_of, chips, baseline):
+    flags = f"search: {{engine_flags: {{ethosu: {{accelerator: {chips}}}}}}}\n"
+    assert plan_of(SPEED + flags, "ethosu").baseline.flags["accelerator"] == baseline
+
+
+def test_a_chip_that_is_not_named_is_not_searched(plan_of):
+    plan = plan_of(SPEED, "ethosu")
+    assert plan.parameters.dimensions()["ethosu.accelerator"] == Fixed("ethos-u55-128")
+
+
+def test_what_is_not_timed_is_confirmed_once(plan_of):
+    timed = plan_of(SPEED, "ethosu")
+    assert (timed.is_timed, timed.rounds) == (True, 3)
+    untimed = replace(timed, target=replace(timed.target, untimed={"ethosu": "vela"}))
+    assert (untimed.is_timed, untimed.rounds) == (False, 1)
+
+
 def test_memory_of_a_device_that_has_none(problems_of):
     assert problems_of("objectives: [device_memory_mib, accuracy]\n") == [
         (

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from search.records import Confirmation, Failure, RunFacts, TrialRecord
-from spaces.objectives import OBJECTIVES
+from spaces.objectives import OBJECTIVES, figure_objective
 
 
 def through_json(data):
@@ -20,7 +20,6 @@ def test_a_record_survives_json_whole(build):
         confirmation=Confirmation(3, {"latency_p90_s": 0.001, "power_w": None}),
         artifact="/store/model.xml",
         artifact_sha256="ab" * 32,
-        engine_metrics={"edgetpu_offchip_mib": 0.5},
         notes=["uses 1 of 2 threads"],
         facts={"macs": 7},
         stage_seconds={"export": 1.5},
@@ -42,8 +41,21 @@ def test_the_facts_of_a_run_survive_json(build):
         space_path="/spaces/tiny.yaml",
         overrides=("budget.trials=3",),
         bounds={"latency_p90_ms": (None, 5.0), "accuracy": (0.9, None)},
+        figures=(figure_objective("ethosu_cycles", "minimize"),),
     )
     assert RunFacts.from_json(through_json(facts.to_json())) == facts
+
+
+def test_what_an_engine_tells_may_be_bounded_without_being_an_objective(build):
+    cycles = figure_objective("ethosu_cycles", "minimize")
+    facts = build.facts(figures=(cycles,), bounds={"ethosu_cycles": (None, 9e5)})
+    assert facts.bounded == (cycles,)
+    assert facts.constraints == ("ethosu_cycles <= 9e+05",)
+
+
+def test_what_an_earlier_version_kept_is_left_out(build):
+    kept = {**through_json(build.record().to_json()), "engine_metrics": {"cycles": 7.0}}
+    assert TrialRecord.from_json(kept) == build.record()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from evaluators.devices.ssh import SshDevice
 from evaluators.engines import load_engine
 from evaluators.engines.engine import Missing
 from evaluators.failures import DeviceLost
+from evaluators.measurement import PowerSource
 from evaluators.meters.hwmon import METER as HWMON
 from evaluators.meters.rapl import METER as RAPL
 from search import target
@@ -90,6 +91,56 @@ def test_another_machine_is_a_stand_in_that_says_so(space_of, without_meters):
 def test_without_the_device_it_fails_where_asked_to(space_of):
     with pytest.raises(MissingError, match=r"nuc-7 isn't here: .* Attach it, or set device.if_abs"):
         find_target(space_of(header=ELSEWHERE % "fail"))
+
+
+def test_an_estimate_takes_the_place_of_the_latency_and_says_so(space_of, sensors):
+    sensors(zenpower=20)
+    found = find_target(space_of(engines="ethosu", header=device(if_absent="estimate")))
+    assert found.untimed == {"ethosu": "vela"}
+    assert found.provenance["ethosu"].startswith("measured: on this machine's CPU (")
+    assert found.power == PowerSource(None, None)  # nothing runs that a meter could measure
+    (notice,) = found.notices
+    assert "Its latency is estimated by vela, marked ~ wherever it is shown" in notice
+    assert "Accuracy is that of the same model on this machine's CPU" in notice
+
+
+def test_a_timed_engine_is_metered_beside_one_that_is_not(space_of, sensors):
+    sensors(zenpower=20)
+    header = device(if_absent="estimate", meter="hwmon")
+    found = find_target(space_of(engines="ethosu, onnxruntime", header=header))
+    assert list(found.untimed) == ["ethosu"]
+    assert found.provenance["onnxruntime"] == "measured"
+    assert found.power.meter == "hwmon:zenpower"
+
+
+def test_the_edge_tpu_has_a_stand_in_and_an_estimate(space_of, without_meters, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    estimated = find_target(space_of(engines="edgetpu", header=device(if_absent="estimate")))
+    assert "estimate of edgetpu_compiler's own" in estimated.untimed["edgetpu"]
+    stands_in = find_target(space_of(engines="edgetpu", header=device(if_absent="host-cpu")))
+    assert stands_in.untimed == {}
+    with pytest.raises(MissingError, match=r"host-cpu to measure .* or estimate to take the lat"):
+        find_target(space_of(engines="edgetpu"))
+
+
+def test_a_cpu_s_latency_is_none_of_an_ethos_u(space_of):
+    with pytest.raises(UsageError) as caught:
+        find_target(space_of(engines="ethosu", header=device(if_absent="host-cpu")))
+    assert str(caught.value) == (
+        "space.yaml:4: device.if_absent must not be a CPU's latency, which says nothing of "
+        "ethosu's, but got 'host-cpu'. Use estimate."
+    )
+    with pytest.raises(MissingError, match=r"if_absent: estimate to take the latency from vela"):
+        find_target(space_of(engines="ethosu"))
+
+
+def test_an_engine_without_an_estimate_has_none(space_of):
+    with pytest.raises(UsageError) as caught:
+        find_target(space_of(header=ELSEWHERE % "estimate", engines="onnxruntime"))
+    assert str(caught.value) == (
+        "space.yaml:4: device.if_absent must be something that onnxruntime has, but got "
+        "'estimate'. Use host-cpu."
+    )
 
 
 def test_the_named_cpu_is_no_stand_in(space_of):

@@ -38,7 +38,7 @@ def test_objectives_are_completed_and_others_allowed():
     assert set(properties["constraints"]["properties"]) == set(names["enum"])
 
 
-@pytest.mark.parametrize("name", ["coral", "cpu", "nuc", "jetson"])
+@pytest.mark.parametrize("name", ["coral", "cpu", "nuc", "jetson", "ethos-u"])
 def test_the_shipped_files_satisfy_the_schema(name):
     data = yaml.safe_load((SPACES / f"{name}.yaml").read_text(encoding="utf-8"))
     schema = space_json_schema()

@@ -1,6 +1,12 @@
 import pytest
 
-from spaces.objectives import ACCURACY, OBJECTIVES, likely_objective, objective
+from spaces.objectives import (
+    ACCURACY,
+    OBJECTIVES,
+    figure_objective,
+    likely_objective,
+    objective,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +77,18 @@ def test_a_slip_finds_what_was_meant(name, likely):
 )
 def test_a_metric_or_an_engines_own_figure_is_no_slip(name):
     assert likely_objective(name) is None
+
+
+def test_bytes_that_an_engine_tells_are_shown_as_mib():
+    found = figure_objective("ethosu_sram_bytes", "minimize")
+    assert (found.name, found.unit) == ("ethosu_sram_mib", "MiB")
+    assert (found.si_name, found.shown_from_si(2**20)) == ("ethosu_sram_bytes", 1)
+    assert figure_objective("edgetpu_onchip_free_bytes", "maximize").direction == "maximize"
+
+
+def test_counts_that_an_engine_tells_are_shown_as_they_are():
+    found = figure_objective("ethosu_npu_ops", "maximize")
+    assert (found.name, found.unit, found.si_name) == ("ethosu_npu_ops", "", "ethosu_npu_ops")
+    assert found.shown_from_si(7) == 7
+    assert found.resolution == 0
+    assert figure_objective("ethosu_cycles", "minimize").resolution == 0.02

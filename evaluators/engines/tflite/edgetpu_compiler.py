@@ -22,16 +22,13 @@ What it prints, shortened::
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from evaluators.failures import CandidateAborted, CandidateRejected
+from evaluators.engines.tflite.compiler_process import run_compiler
+from evaluators.failures import CandidateRejected
 
 COMPILED_FILE = "model_edgetpu.tflite"
 ATTEMPTS = 3
@@ -39,11 +36,11 @@ ATTEMPTS = 3
 TIMEOUT_S = 180
 GRACE_S = 30
 
-_UNITS = {"B": 2**-20, "KiB": 2**-10, "MiB": 1.0, "GiB": 2.0**10}
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SIZES = {
-    "edgetpu_onchip_mib": "On-chip memory used for caching model parameters",
-    "edgetpu_onchip_free_mib": "On-chip memory remaining for caching model parameters",
-    "edgetpu_offchip_mib": "Off-chip memory used for streaming uncached model parameters",
+    "edgetpu_onchip_bytes": "On-chip memory used for caching model parameters",
+    "edgetpu_onchip_free_bytes": "On-chip memory remaining for caching model parameters",
+    "edgetpu_offchip_bytes": "Off-chip memory used for streaming uncached model parameters",
 }
 _MAPPED_STATUS = "Mapped to Edge TPU"
 
@@ -52,9 +49,9 @@ class CompilerReport(NamedTuple):
     """What a log says.
 
     ``metrics`` has only the figures that the log holds: ``edgetpu_subgraphs``,
-    ``edgetpu_mapped_ops``, ``edgetpu_cpu_ops`` and, in MiB, ``edgetpu_onchip_mib``,
-    ``edgetpu_onchip_free_mib`` and ``edgetpu_offchip_mib``. ``unmapped`` are (kind, count,
-    status) of what runs on the CPU.
+    ``edgetpu_mapped_ops``, ``edgetpu_cpu_ops``, ``edgetpu_onchip_bytes``,
+    ``edgetpu_onchip_free_bytes`` and ``edgetpu_offchip_bytes``, as exact as it prints them: to
+    three digits. ``unmapped`` are (kind, count, status) of what runs on the CPU.
     """
 
     version: str
@@ -113,29 +110,9 @@ def _sizes(log: str) -> Dict[str, float]:
 
 def _run(compiler: str, model: Path, out_dir: Path) -> Tuple[bool, str]:
     command = [compiler, "--show_operations", "--timeout_sec", str(TIMEOUT_S)]
-    with subprocess.Popen(  # noqa: S603 -- the program that the person put on PATH
-        [*command, "--out_dir", str(out_dir), str(model)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as process:
-        try:
-            printed, _ = process.communicate(timeout=TIMEOUT_S + GRACE_S)
-        except subprocess.TimeoutExpired as error:
-            raise CandidateAborted(
-                "edgetpu_compiler must answer within {} s, but gave no answer. "
-                "Try a smaller model or another input size.".format(TIMEOUT_S + GRACE_S)
-            ) from error
-        finally:
-            _end_group(process.pid)
-        return process.returncode == 0, printed.decode("utf-8", "replace")
-
-
-def _end_group(leader: int) -> None:
-    """End the compiler and what it forked, however it was left."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(leader, signal.SIGKILL)
+    command += ["--out_dir", str(out_dir), str(model)]
+    code, printed = run_compiler("edgetpu_compiler", command, TIMEOUT_S + GRACE_S)
+    return code == 0, printed
 
 
 def _complaint(log: str) -> str:

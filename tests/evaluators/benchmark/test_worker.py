@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from evaluators.benchmark.cpus import usable_cpus
+from evaluators.benchmark.worker import VARIED_INPUTS, _agree
 from evaluators.child_process import Limits
 from evaluators.devices.local import LocalDevice
+from evaluators.engines.engine import Session
 from evaluators.export.onnx_from_torch import export_onnx
+from evaluators.failures import CandidateRejected
 from tests.evaluators.engines.contract import tiny_images, tiny_net
 
 pytestmark = pytest.mark.measures
@@ -130,3 +133,43 @@ def test_a_program_that_prints_watts_is_read_over_the_loop(device, job):
     assert reading["energy_j"] / reading["seconds"] == pytest.approx(2.5)
     assert found.body["idle_power_w"] == pytest.approx(2.5)
     assert reading["seconds"] >= found.body["energy"]["seconds"] * 0.9
+
+
+def test_a_whole_split_is_answered_without_being_timed(device, job, answer):
+    inputs = {"test": job["inputs"]["test"]}
+    found = device.run({**job, "kind": "answer", "inputs": inputs, "samples": None})
+    (outputs,) = found.arrays
+    np.testing.assert_array_equal(outputs, answer.arrays[3])
+    assert set(found.body) == {"environment", "runtime_version"}
+
+
+class Apart(Session):
+    """A session whose answers are, or aren't, those of the CPU."""
+
+    def __init__(self, reason):
+        self.reason, self.batches = reason, []
+
+    def prepare(self, inputs):
+        return inputs
+
+    def infer(self, prepared):
+        return prepared
+
+    def decode(self, raw):
+        return raw
+
+    def close(self):
+        pass
+
+    def disagreement(self, batches):
+        self.batches = batches
+        return self.reason
+
+
+@pytest.mark.parametrize(("samples", "batches"), [(100, VARIED_INPUTS), (5, 2), (1, 1)])
+def test_real_inputs_are_compared_with_the_cpu(samples, batches):
+    agreeing = Apart(None)
+    _agree(agreeing, [tiny_images(samples)], batch_size=2)
+    assert [batch[0].shape for batch in agreeing.batches] == [(2, 3, 16, 16)] * batches
+    with pytest.raises(CandidateRejected, match="off by a lot"):
+        _agree(Apart("off by a lot"), [tiny_images(samples)], batch_size=2)

@@ -73,8 +73,10 @@ Started a compilation timeout timer of 180 seconds.
 Internal compiler error. Aborting!
 """
 
+CRASH = "crash"
+
 _SCRIPT = """#!{python}
-import json, pathlib, shutil, subprocess, sys, time
+import json, os, pathlib, shutil, subprocess, sys, time
 here = pathlib.Path(__file__).parent
 calls = here / "calls"
 count = len(calls.read_text().splitlines()) if calls.exists() else 0
@@ -86,6 +88,8 @@ if log is None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     (here / "forked").write_text(str(child.pid))
     time.sleep(600)
+if log == "crash":
+    os.kill(os.getpid(), 11)
 print(log)
 if "Internal compiler error" in log:
     sys.exit(1)

@@ -28,6 +28,13 @@ def int8_folder() -> Path:
     return quantized(float_folder(), [[tiny_images(1, seed)] for seed in range(16)])
 
 
+@cache
+def leaky_folder() -> Path:
+    """Return an int8 folder with an op in the middle that stays float."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.LeakyReLU(), nn.Conv2d(8, 4, 3))
+    return quantized(exported(model, {"image": tiny_images(1)}), [[tiny_images(1)]])
+
+
 def new_folder() -> Path:
     """Return an empty folder that lives as long as the process, like what is cached above."""
     folder = Path(mkdtemp(prefix="tflite-"))

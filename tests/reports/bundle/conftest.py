@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluators.bench import Built
+from evaluators.built import Built
 from evaluators.candidate import Candidate, Distillation
 from evaluators.store_entry import Entry
 from reports.bundle.exported import ExportedTrial

@@ -9,6 +9,7 @@ from evaluators.engines.tflite import edgetpu_compiler
 from evaluators.engines.tflite.edgetpu_compiler import compile_for_edgetpu, find_compiler, parse_log
 from evaluators.failures import CandidateRejected
 from tests.evaluators.engines.standin_edgetpu_compiler import (
+    CRASH,
     FAILURE,
     PARTIAL,
     SUCCESS,
@@ -36,9 +37,9 @@ def test_log_of_a_full_mapping():
     assert report.version == "16.0.384591198"
     assert report.unmapped == []
     assert report.metrics == {
-        "edgetpu_onchip_mib": 6.03,
-        "edgetpu_onchip_free_mib": 74 / 1024,
-        "edgetpu_offchip_mib": 0.0,
+        "edgetpu_onchip_bytes": 6.03 * 2**20,
+        "edgetpu_onchip_free_bytes": 74 * 2**10,
+        "edgetpu_offchip_bytes": 0.0,
         "edgetpu_subgraphs": 1.0,
         "edgetpu_mapped_ops": 14.0,
         "edgetpu_cpu_ops": 0.0,
@@ -47,7 +48,7 @@ def test_log_of_a_full_mapping():
 
 def test_log_of_a_partial_mapping():
     report = parse_log(PARTIAL)
-    assert report.metrics["edgetpu_offchip_mib"] == 15.73
+    assert report.metrics["edgetpu_offchip_bytes"] == 15.73 * 2**20
     assert report.metrics["edgetpu_mapped_ops"] == 4
     assert report.metrics["edgetpu_cpu_ops"] == 3
     assert report.unmapped == [
@@ -59,7 +60,7 @@ def test_log_of_a_partial_mapping():
 def test_figures_that_the_log_lacks_are_left_out_not_zero():
     lines = [line for line in SUCCESS.splitlines() if "memory" not in line]
     metrics = parse_log("\n".join(lines)).metrics
-    assert not [name for name in metrics if name.endswith("_mib")]
+    assert not [name for name in metrics if name.endswith("_bytes")]
 
 
 def test_compiler_is_found_on_path(monkeypatch, bin_dir):
@@ -83,6 +84,12 @@ def test_success_leaves_the_compiled_model(monkeypatch, bin_dir, model, tmp_path
 def test_flaky_compiler_is_tried_again(monkeypatch, bin_dir, model, tmp_path):
     program = install(monkeypatch, bin_dir, FAILURE, SUCCESS)
     assert compile_for_edgetpu(str(program), model, tmp_path).metrics["edgetpu_cpu_ops"] == 0
+    assert len(calls(program)) == 2
+
+
+def test_a_crash_is_a_failed_attempt_too(monkeypatch, bin_dir, model, tmp_path):
+    program = install(monkeypatch, bin_dir, CRASH, SUCCESS)
+    assert compile_for_edgetpu(str(program), model, tmp_path).metrics["edgetpu_subgraphs"] == 1
     assert len(calls(program)) == 2
 
 
