@@ -42,7 +42,7 @@ def why_absent(space: Space, engine: Engine, found: Survey) -> str | None:
     if why is None and wanted is not None and wanted.lower() not in machine.lower():
         why = f"{place(space)} CPU is {machine}, and {space.device.name} has one of {wanted}"
     if why is not None and space.device.if_absent == "fail":
-        ways = " or ".join(_ways(engine, processor_name(space, engine, found)))
+        ways = " or ".join(_ways(space, engine, found))
         raise MissingError(
             f"{space.device.name} isn't here: {why}. Attach it, or set device.if_absent: {ways}."
         )
@@ -83,7 +83,7 @@ def absence_notice(space: Space, name: str, why: str, where: str, by: str | None
         space: Which names the device.
         name: Of the engine.
         why: It isn't there.
-        where: What runs the model in its place, as `processor_name` says.
+        where: What runs in its place, see `processor_name`.
         by: What estimates the latency; None where the CPU stands in.
     """
     instead = f"{where} instead of {space.device.name}"
@@ -98,9 +98,10 @@ def absence_notice(space: Space, name: str, why: str, where: str, by: str | None
     )
 
 
-def _ways(engine: Engine, where: str) -> list[str]:
+def _ways(space: Space, engine: Engine, found: Survey) -> list[str]:
     ways = []
     if engine.has_stand_in:
+        where = processor_name(space, engine, found)
         ways.append(f"host-cpu to measure on {where}, marked as a stand-in")
     if engine.estimated_by:
         by = engine.estimated_by

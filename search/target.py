@@ -104,29 +104,28 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
     engines = _find_engines(space, found)
     for name, engine in engines.items():
         engine.meet(found.engines[name].accelerator)
-    why = {name: why_absent(space, engine, found) for name, engine in engines.items()}
-    absent = {name: reason for name, reason in why.items() if reason is not None}
+    reasons = {name: why_absent(space, engine, found) for name, engine in engines.items()}
+    absent = {name: why for name, why in reasons.items() if why is not None}
     untimed = untimed_engines(space, engines, absent)
     where = {name: processor_name(space, engine, found) for name, engine in engines.items()}
-    timed = [name for name in engines if name not in untimed]
+    provenance = {
+        name: f"measured: on {where[name]} instead of {space.device.name}" if why else MEASURED
+        for name, why in reasons.items()
+    }
     power, power_notices = _NO_POWER
+    timed = [engine for name, engine in engines.items() if name not in untimed]
     if timed:
-        processors = _processors(space, engines[timed[0]], found, is_absent=timed[0] in absent)
+        processors = _processors(space, timed[0], found, is_stand_in=timed[0].name in absent)
         power, power_notices = _find_power(space, found, program, processors)
     notices = [
-        absence_notice(space, name, reason, where[name], untimed.get(name))
-        for name, reason in absent.items()
+        absence_notice(space, name, why, where[name], untimed.get(name))
+        for name, why in absent.items()
     ]
     return Target(
         engines,
         device,
         _machine(found, engines),
-        {
-            name: f"measured: on {where[name]} instead of {space.device.name}"
-            if name in absent
-            else MEASURED
-            for name in engines
-        },
+        provenance,
         power,
         (*notices, *power_notices),
         untimed,
@@ -140,11 +139,13 @@ def _machine(found: Survey, engines: Mapping[str, Engine]) -> str:
     return " with ".join(dict.fromkeys(names))
 
 
-def _processors(space: Space, engine: Engine, found: Survey, *, is_absent: bool) -> tuple[str, ...]:
+def _processors(
+    space: Space, engine: Engine, found: Survey, *, is_stand_in: bool
+) -> tuple[str, ...]:
     """Return all that a meter has to measure: a stand-in for an accelerator runs on the CPU."""
     if not engine.processor_flag:
-        is_on_cpu = is_absent and found.engines[engine.name].accelerator is None
-        return ("cpu",) if is_on_cpu else (engine.processor,)
+        is_absent = is_stand_in and found.engines[engine.name].accelerator is None
+        return ("cpu",) if is_absent else (engine.processor,)
     flag = engine.flags(found.environment["cpu_count"])[engine.processor_flag]
     searched: tuple[Value, ...] = (flag.default,)
     written = space.search.engine_flags.get(engine.name, {}).get(engine.processor_flag)

@@ -115,7 +115,10 @@ def benchmark(job: Dict[str, Any]) -> Answer:
 
 
 def answer_samples(job: Dict[str, Any]) -> Answer:
-    """Answer with the outputs for the ``samples`` of one split, all where it is None, untimed."""
+    """Answer with the outputs for the ``samples`` of one split, all where it is None, untimed.
+
+    Who gave them is in the body.
+    """
     environment = read_environment()
     version = load_engine(job["engine"]).load_runtime()
     inputs = _load_inputs(next(iter(job["inputs"].values())))

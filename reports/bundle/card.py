@@ -131,5 +131,6 @@ def _history(exported: ExportedTrial) -> Iterator[str]:
 
 
 def _compiler(facts: Mapping[str, Any]) -> str:
-    said = [printable(note) for note in facts["compiler_notes"]]
+    said = [f"{name}: {value:g}" for name, value in facts["engine_metrics"].items()]
+    said += [printable(note) for note in facts["compiler_notes"]]
     return f"\nThe engine's compiler said:\n\n{_lines('- ', iter(said))}" if said else ""

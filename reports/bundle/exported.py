@@ -20,6 +20,7 @@ from evaluators.benchmark.worker import VARIED_INPUTS
 from evaluators.built import Built
 from evaluators.failures import DeviceLost, EvaluationFailure
 from evaluators.framing import Message
+from evaluators.measurement import is_timed
 from evaluators.stage_clock import StageClock
 from evaluators.store_entry import read_entry
 from search.errors import MissingError, UsageError
@@ -92,7 +93,7 @@ def find_trial(run: Run, number: int) -> NumberedRecord:
     """Return a trial that has a model.
 
     Raises:
-        UsageError: If there is none of this number, or it came to nothing.
+        UsageError: If there is none of this number, it came to nothing, or was never timed.
     """
     trial = run.find(number)
     if trial is None:
@@ -107,6 +108,12 @@ def find_trial(run: Run, number: int) -> NumberedRecord:
         raise UsageError(
             f"--trial must be one that was measured to the end, but trial {number} wasn't ({why}). "
             "Choose another: python -m search front --run DIR"
+        )
+    if not is_timed(trial.record.quantities):
+        raise UsageError(
+            f"--trial must be one that ran on a device, but trial {number} wasn't timed: its "
+            "latency is an estimate, so a bundle would have nothing to verify. Its file is "
+            f"{trial.record.artifact}"
         )
     return trial
 

@@ -110,6 +110,7 @@ def bundle_facts(exported: ExportedTrial) -> dict[str, Any]:
         "workload": exported.workload,
         "metric": {"name": run.facts.metric.name, "direction": run.facts.metric.direction},
         "reference_metric": run.facts.reference_metric,
+        "engine_metrics": _told(exported),
         "compiler_notes": record.notes,
     }
 
@@ -141,6 +142,16 @@ def judged(exported: ExportedTrial) -> list[str]:
         and found[name]["provenance"].startswith("measured")
         and found[name]["interval"] is not None
     ]
+
+
+def _told(exported: ExportedTrial) -> dict[str, float | None]:
+    """Return what the compiler told of the file, without what is only estimated of it."""
+    record = exported.record
+    return {
+        objective.name: record.shown(objective)
+        for objective in exported.run.facts.figures
+        if (found := record.quantities.get(objective.si_name)) and found.is_measured
+    }
 
 
 def _number(objective: Objective, quantity: Quantity) -> dict[str, Any]:

@@ -78,6 +78,11 @@ def test_what_engine_workload_or_machine_refuse(tiny_space, run_cli, changes, si
     refuses(done, 2, "space.yaml:", *signs)
 
 
+def test_a_device_that_cannot_be_reached_is_missing(tiny_space, run_cli):
+    space = tiny_space({"device.engines": ["ethosu"], "search.engine_flags": None})
+    refuses(run_cli("run", "--space", space), 3, "an Ethos-U can't be reached", "estimate to take")
+
+
 @pytest.mark.skipif(find_gpu() is not None, reason="there is one here")
 def test_a_gpu_that_is_not_there_is_missing(tiny_space, run_cli):
     space = tiny_space({"device.engines": ["tensorrt"], "search.engine_flags": None})

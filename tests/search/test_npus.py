@@ -33,7 +33,7 @@ def search(run_cli, tiny_workload_file, tmp_path):
     return run
 
 
-def test_an_ethos_u_from_end_to_end(search, tmp_path):
+def test_an_ethos_u_from_end_to_end(search, run_cli, tmp_path):
     front, rows, printed = search("ethos-u.yaml", "constraints.accuracy=")
     assert printed.startswith("! ethosu: an Ethos-U can't be reached from here")
     assert front["points"]
@@ -56,6 +56,9 @@ def test_an_ethos_u_from_end_to_end(search, tmp_path):
         assert row["peak_memory_mib_provenance"].startswith("unavailable: nothing is run on the d")
         assert Path(row["artifact"]).name == "model_vela.tflite"
     assert "Nothing here is timed" in " ".join(printed.split())
+    done = run_cli("export", "--run", "r", "--trial", 0, "--out", "bundle")
+    assert done.returncode == 2
+    assert "trial 0 wasn't timed: its latency is an estimate" in " ".join(done.stderr.split())
     report = (tmp_path / "r/report.html").read_text()
     assert "estimated: vela" in report
     assert "ethosu_cpu_ops &lt;= 0" in report

@@ -438,8 +438,10 @@ def test_each_problem_is_one_line(problems_of, extra, line):
         ),
         (
             "device: {if_absent: skip}",
-            "1: device.if_absent must be host-cpu, estimate or fail, but got 'skip'. Use host-cpu, estimate "
-            "or fail.",
+            (
+                "1: device.if_absent must be host-cpu, estimate or fail, but got 'skip'. Use "
+                "host-cpu, estimate or fail."
+            ),
         ),
     ],
 )

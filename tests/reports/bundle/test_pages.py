@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from evaluators.measurement import Quantity
 from reports.bundle.card import model_card
 from reports.bundle.facts import bundle_facts
 from reports.bundle.processing import processing
+from spaces.objectives import figure_objective
 
 
 def card(exported):
@@ -45,11 +47,18 @@ def test_the_card_hides_nothing_that_went_wrong(exported_of):
         violations={"latency_p90_ms": 0.2, "accuracy": -0.1},
         notes=["2 ops stay float."],
     )
-    text = card(found)
+    told = [figure_objective(f"edgetpu_{name}", "minimize") for name in ("cpu_ops", "cycles")]
+    for objective, provenance in zip(told, ("measured", "estimated: a fit"), strict=True):
+        number = Quantity(2.0, "1", "told", provenance)
+        found.record.quantities[objective.si_name] = number
+    facts = replace(found.run.facts, figures=tuple(told))
+    text = card(replace(found, run=replace(found.run, facts=facts)))
     assert "Disturbed while measured (`!`): other work took 30 % of the CPUs" in text
     assert "This model breaks latency_p90_ms." in text
     assert "There is no baseline yet" in text
-    assert "The engine's compiler said:\n\n- 2 ops stay float.\n" in text
+    assert "- 2 ops stay float.\n" in text
+    assert "The engine's compiler said:\n\n- edgetpu_cpu_ops: 2\n" in text
+    assert "edgetpu_cycles: 2" not in text
 
 
 def test_processing_says_what_to_feed_and_how_answers_are_judged(exported):
