@@ -25,9 +25,9 @@ DEVICE_SIDE := evaluators/__init__.py evaluators/child_death.py evaluators/devic
 run: .venv/set-up-to-run
 	$(BIN)/python -m search run --space $(SPACE)
 
-# What measures runs alone, the rest on every CPU.
+# What depends on what is timed runs alone, the rest on every CPU.
 test: .venv/set-up-to-develop
-	$(BIN)/python -m pytest --numprocesses auto -m 'not measures'
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not measures'
 	$(BIN)/python -m pytest -m measures
 
 check: style types layers device-side

@@ -13,7 +13,7 @@ def test_a_table_with_holes_is_not_packed(tmp_path):
     rows = [json.dumps({"point": list(point)}) for point in some]
     (tmp_path / f"models-{PLAIN}.jsonl").write_text("\n".join(rows) + "\n")
     arguments = ["pack", "--scratch", str(tmp_path), "--out", str(tmp_path / "table.json.gz")]
-    with pytest.raises(SystemExit, match="must hold all 342 points of the grid, but 337 are miss"):
+    with pytest.raises(SystemExit, match="must hold all 378 points of the grid, but 373 are miss"):
         record_table.main(arguments)
     assert not (tmp_path / "table.json.gz").exists()
 

@@ -14,8 +14,6 @@ from search.state import StudyState
 from spaces.load import load_space
 from tests.sshd import SSHD, Sshd, wait_for
 
-pytestmark = pytest.mark.measures
-
 
 @pytest.fixture
 def board(tmp_path):

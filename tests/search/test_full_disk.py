@@ -4,8 +4,6 @@ import pytest
 
 from tests.search.runs import study_of, wait_for_line
 
-pytestmark = pytest.mark.measures
-
 GOES_ON = "very finished trial is kept, and the same command goes on."
 
 

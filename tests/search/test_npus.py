@@ -11,8 +11,6 @@ from tests.evaluators.engines.standin_edgetpu_compiler import FAILURE, SUCCESS, 
 from tests.search.runs import front_json
 
 pytest.importorskip("ethosu.vela")
-pytestmark = pytest.mark.measures
-
 SPACES = Path(__file__).parents[2] / "spaces"
 
 

@@ -11,8 +11,6 @@ import pytest
 
 from tests.search.runs import finished, front_json, states, study_of, wait_for_line
 
-pytestmark = pytest.mark.measures
-
 WORKERS = {"evaluators.benchmark.worker", "evaluators.build_worker"}
 
 

@@ -7,8 +7,6 @@ import pytest
 
 from tests.search.runs import study_of
 
-pytestmark = pytest.mark.measures
-
 WIDE = {"COLUMNS": "200"}
 CRASHES = "crashed with SIGSEGV."
 HANGS = "took longer than 20 s."

@@ -8,8 +8,6 @@ import pytest
 from search.front import pareto_front
 from search.run_directory import RunDirectory
 
-pytestmark = pytest.mark.measures
-
 BUILDING = ("compress", "export", "quantize", "compile")
 
 
