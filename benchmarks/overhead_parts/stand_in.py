@@ -71,6 +71,7 @@ class StandInBench:
 
     provenance: Mapping[str, str]
     noise: random.Random
+    workload: WorkloadFacts = WORKLOAD
 
     def measure(
         self,
