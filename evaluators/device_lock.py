@@ -14,9 +14,31 @@ import fcntl
 import json
 import os
 import stat
-from typing import Any, Dict, Optional
+import time
+from typing import Any, Callable, Dict, Optional
 
 LOCK_FILE = "/tmp/edge-inference-search.lock"  # noqa: S108  one for all users, whatever their TMPDIR
+_TICK_S = 0.5
+
+Holder = Dict[str, Any]
+"""What the holder of a lock wrote about itself."""
+
+
+def wait_for_lock(
+    try_to_take: Callable[[], Optional[Holder]], waiting: Callable[[Holder], None]
+) -> None:
+    """Come back once a lock is taken.
+
+    Args:
+        try_to_take: Takes it, or returns its holder.
+        waiting: Told the holder, once, where the lock isn't free at once.
+    """
+    holder = try_to_take()
+    if holder is not None:
+        waiting(holder)
+    while holder is not None:
+        time.sleep(_TICK_S)
+        holder = try_to_take()
 
 
 class DeviceLock:

@@ -8,17 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator
 
 from evaluators.board.job import Limits, run_worker
-from evaluators.device_lock import DeviceLock
+from evaluators.device_lock import DeviceLock, wait_for_lock
 from evaluators.failures import failure_from_json
 from evaluators.framing import Message, message_of
 
 TIME_LIMIT_S = 600.0
-_LOCK_TICK_S = 0.5
 
 
 def run_fresh(folder: Path, job: Dict[str, Any], limit_s: float = TIME_LIMIT_S) -> Message:
@@ -52,12 +50,10 @@ def machine_to_itself(say: Callable[[str], None]) -> Iterator[None]:
     """
     lock = DeviceLock()
     me = {"pid": os.getpid(), "host": platform.node()}
-    holder = lock.try_to_take(me)
-    if holder is not None:
-        say("This machine is in use by process {}: waiting for it.".format(holder.get("pid", "?")))
-    while holder is not None:
-        time.sleep(_LOCK_TICK_S)
-        holder = lock.try_to_take(me)
+    text = "This machine is in use by process {}: waiting for it."
+    wait_for_lock(
+        lambda: lock.try_to_take(me), lambda holder: say(text.format(holder.get("pid", "?")))
+    )
     try:
         yield
     finally:

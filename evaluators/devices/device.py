@@ -11,17 +11,15 @@ kept, and it can be run again once `Device.reopen` has succeeded.
 from __future__ import annotations
 
 import abc
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from evaluators.benchmark.survey import Survey, survey_from_json
 from evaluators.child_process import Limits
+from evaluators.device_lock import wait_for_lock
 from evaluators.failures import DeviceLost
 from evaluators.framing import Message
-
-_LOCK_TICK_S = 0.5
 
 
 class Device(abc.ABC):
@@ -81,12 +79,10 @@ class Device(abc.ABC):
         Raises:
             DeviceLost: If the device went away.
         """
-        holder = self._try_to_lock()
-        if holder is not None:
-            self.say(f"{self.name} is in use by {_who(holder)}: waiting for it.")
-        while holder is not None:
-            time.sleep(_LOCK_TICK_S)
-            holder = self._try_to_lock()
+        wait_for_lock(
+            self._try_to_lock,
+            lambda holder: self.say(f"{self.name} is in use by {_who(holder)}: waiting for it."),
+        )
         try:
             yield
         finally:

@@ -22,10 +22,8 @@ def quantize(
     out_dir: Path,
 ) -> None:
     """Write ``model.onnx`` into ``out_dir``."""
-    import onnx
+    from onnx import TensorProto
 
-    from evaluators.quantize.onnx_cast import cast_floats
+    from evaluators.quantize.onnx_cast import write_cast
 
-    model = onnx.load(source / "model.onnx")
-    cast_floats(model, onnx.TensorProto.BFLOAT16)
-    onnx.save(model, out_dir / "model.onnx")
+    write_cast(source, TensorProto.BFLOAT16, out_dir)

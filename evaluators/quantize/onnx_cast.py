@@ -17,10 +17,22 @@ from evaluators.failures import CandidateRejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # Where ONNX asks for float32 whatever the type of the data: positions among the inputs.
 _STAYS_FLOAT = {"Resize": (1, 2)}
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
+
+
+def write_cast(source: Path, target: int, out_dir: Path) -> None:
+    """Write ``model.onnx`` of one folder into another with `cast_floats` done.
+
+    Raises:
+        CandidateRejected: See `cast_floats`.
+    """
+    model = onnx.load(source / "model.onnx")
+    cast_floats(model, target)
+    onnx.save(model, out_dir / "model.onnx")
 
 
 def cast_floats(model: onnx.ModelProto, target: int) -> None:

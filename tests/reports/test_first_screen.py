@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,9 @@ import pytest
 from evaluators.measurement import Quantity
 from reports import first_screen
 from spaces.objectives import OBJECTIVES
+from tests.reports.page_words import words
 
 FOLDER = Path("/runs/nuc")
-
-
-def words(html):
-    """Return the text of a section, with tags gone and white space single."""
-    found = []
-    parser = HTMLParser()
-    parser.handle_data = found.append
-    parser.feed(html)
-    return " ".join(" ".join(found).split())
 
 
 def recommended(run):

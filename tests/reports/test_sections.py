@@ -1,20 +1,11 @@
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from pathlib import Path
 
 from reports import sections
+from tests.reports.page_words import words
 
 FOLDER = Path("/runs/nuc")
-
-
-def words(html):
-    """Return the text of a section, with tags gone and white space single."""
-    found = []
-    parser = HTMLParser()
-    parser.handle_data = found.append
-    parser.feed(html)
-    return " ".join(" ".join(found).split())
 
 
 def test_the_search_counts_what_became_of_its_trials(small_run):
