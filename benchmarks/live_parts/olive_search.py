@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def search(setting: Setting, python: Path, classes: int) -> list[OliveModel]:
     """Search for the time that every method has, and return what Olive evaluated.
 
     Raises:
-        RuntimeError: If it fails; its last words are in the message.
+        RuntimeError: If it fails or evaluates nothing; its last words are in the message.
     """
     folder = setting.folder / NAME
     folder.mkdir()
@@ -62,7 +63,10 @@ def search(setting: Setting, python: Path, classes: int) -> list[OliveModel]:
         )
     if done.returncode != 0:
         raise RuntimeError(f"Olive failed: {log.read_text().strip().splitlines()[-1]}")
-    return [OliveModel(Path(each.pop("file")), **each) for each in json.loads(answer.read_text())]
+    models = [OliveModel(Path(each.pop("file")), **each) for each in json.loads(answer.read_text())]
+    if not models:
+        raise RuntimeError(f"Olive evaluated no model. {_last_error(log)}")
+    return models
 
 
 def fastest(models: Sequence[OliveModel], reference_metric: float, count: int) -> list[OliveModel]:
@@ -103,6 +107,13 @@ def artifacts_of(models: Sequence[OliveModel], folder: Path, inputs: Path) -> li
             )
         )
     return found
+
+
+def _last_error(log: Path) -> str:
+    """Return what Olive said last of something that went wrong: it goes on after every failure."""
+    lines = (line.strip() for line in log.read_text().splitlines())
+    errors = [line for line in lines if re.match(r"\w*(Error|Exception)\b", line)]
+    return errors[-1] if errors else "Its log says nothing of an error."
 
 
 def _flags(session: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,20 @@ def test_a_python_without_olive_is_told_with_its_last_words(tmp_path):
         search(setting, Path(sys.executable), classes=10)
 
 
+def test_a_search_in_which_every_model_failed_says_why(tmp_path):
+    log = "[ERROR] Step 1 ... FAILED.\nTraceback:\nModuleNotFoundError: No module named 'psutil'\n"
+    stand_in = tmp_path / "python"
+    stand_in.write_text(
+        f"#!{sys.executable}\nimport sys\nprint({log!r})\nopen(sys.argv[3], 'w').write('[]')\n"
+    )
+    stand_in.chmod(0o755)
+    setting = Setting(tmp_path, seconds=1, seed=0, overrides=())
+    with pytest.raises(
+        RuntimeError, match=r"evaluated no model\. ModuleNotFoundError: .*'psutil'$"
+    ):
+        search(setting, stand_in, classes=10)
+
+
 def test_a_file_that_onnx_runtime_cannot_load_is_left_out(tmp_path):
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
