@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.records import Bounds
+from search.run_facts import Bounds
 from spaces.objectives import Objective
 
 BOUND_COLOR = "#C04A00"

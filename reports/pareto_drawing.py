@@ -13,7 +13,8 @@ from reports.candidates import Candidate
 from reports.cells import ESTIMATED, STAND_IN, mark_of, shown_interval, title
 from reports.looks import BASELINE, LOOKS, Drawing, Look, drawing, drawn, say, short
 from reports.outcomes import FRONT
-from search.records import Bounds, Run
+from search.records import Run
+from search.run_facts import Bounds
 from spaces.objectives import Objective
 
 HOLLOW = "-open"

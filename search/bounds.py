@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from evaluators.measurement import Quantity
-from search.records import GATED, Bounds, RunFacts, TrialRecord
+from search.records import GATED, TrialRecord
+from search.run_facts import Bounds, RunFacts
 from spaces.constraints import Constraint
 from spaces.objectives import Objective
 

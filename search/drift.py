@@ -26,11 +26,13 @@ class CanaryReading:
         trials: How many trials had ended by then.
         ratio: Its median latency over that at the beginning; 1.08 is 8 % slower.
         at_s: Seconds since the epoch.
+        board: Which of several boards it was timed on; None where there is one machine.
     """
 
     trials: int
     ratio: float
     at_s: float
+    board: str | None = None
 
     @property
     def has_drifted(self) -> bool:

@@ -14,7 +14,8 @@ from search.bounds import judged, resolve_bounds
 from search.evaluation import Evaluator
 from search.events import Observer
 from search.plan import Plan
-from search.records import NumberedRecord, Run, RunFacts, TrialRecord
+from search.records import NumberedRecord, Run, TrialRecord
+from search.run_facts import RunFacts
 from search.study_attributes import run_of_study
 
 

@@ -32,7 +32,8 @@ from optuna.trial import FrozenTrial, TrialState
 from evaluators.spread import ProcessSpread
 from search.bounds import judged
 from search.drift import CanaryReading, drifted_stretches
-from search.records import INTERRUPTED, Bounds, Failure, NumberedRecord, Run, RunFacts, TrialRecord
+from search.records import INTERRUPTED, Failure, NumberedRecord, Run, TrialRecord
+from search.run_facts import Bounds, RunFacts
 
 RECORD = "record"
 RUN = "run"
@@ -168,8 +169,9 @@ def _as_measured_last(
 ) -> list[NumberedRecord]:
     """Return trials with what was measured later, flagged where the machine had drifted by then."""
     drift = {
-        position: stretch.flag
-        for stretch in drifted_stretches(canary, len(trials))
+        (board, position): stretch.flag
+        for board in {reading.board for reading in canary}
+        for stretch in drifted_stretches([r for r in canary if r.board == board], len(trials))
         for position in range(stretch.start, stretch.stop)
     }
     return [
@@ -183,7 +185,7 @@ def _newest(
     position: int,
     attributes: Mapping[str, Any],
     confirmed: Mapping[str, Any],
-    drift: Mapping[int, str],
+    drift: Mapping[tuple[str | None, int], str],
 ) -> TrialRecord:
     name = str(trial.number)
     if name in confirmed:
@@ -191,9 +193,10 @@ def _newest(
     repeated, record = attributes.get(f"{_REPEATED}:{name}"), trial.record
     if repeated is not None:
         position, record = repeated["trials"], TrialRecord.from_json(repeated["record"])
-    if position not in drift or record.failure is not None:
+    flag = drift.get((record.board, position))
+    if flag is None or record.failure is not None:
         return record
-    return replace(record, flags=[*record.flags, drift[position]])
+    return replace(record, flags=[*record.flags, flag])
 
 
 def _record_of(trial: FrozenTrial) -> NumberedRecord | None:

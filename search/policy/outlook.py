@@ -14,7 +14,8 @@ from search.front import log_costs, logarithms, pareto_front
 from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
 from search.policy.proposals import Proposal
-from search.records import NumberedRecord, Run, RunFacts, TrialRecord
+from search.records import NumberedRecord, Run, TrialRecord
+from search.run_facts import RunFacts
 from spaces.dimensions import Dimension
 from spaces.objectives import Objective
 

@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.outcome import Trace
 from evaluators.measurement import Quantity
-from search.records import Failure, NumberedRecord, Run, RunFacts, TrialRecord
+from search.records import Failure, NumberedRecord, Run, TrialRecord
+from search.run_facts import RunFacts
 from spaces.objectives import ACCURACY, OBJECTIVES
 
 PARAMS = {"engine": "openvino", "precision": "int8"}

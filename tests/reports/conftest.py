@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from evaluators.measurement import Quantity, unavailable
-from search.records import Failure, NumberedRecord, Run, RunFacts, TrialRecord
+from search.records import Failure, NumberedRecord, Run, TrialRecord
+from search.run_facts import RunFacts
 from spaces.objectives import ACCURACY, OBJECTIVES
 
 STAND_IN = "measured: on this machine's CPU (Xeon) instead of coral-usb"

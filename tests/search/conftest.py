@@ -18,7 +18,8 @@ from evaluators.engines import load_engine
 from evaluators.measurement import PowerSource, Quantity, unavailable
 from evaluators.workload_facts import WorkloadFacts
 from search.parameters import EngineSpace, ParameterSpace
-from search.records import Failure, NumberedRecord, Run, RunFacts, TrialRecord
+from search.records import Failure, NumberedRecord, Run, TrialRecord
+from search.run_facts import RunFacts
 from search.target import Target
 from spaces.dimensions import Choice, Fixed, Range
 from spaces.load import load_space

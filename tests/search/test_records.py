@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from search.records import Confirmation, Failure, RunFacts, TrialRecord
+from search.records import Confirmation, Failure, TrialRecord
+from search.run_facts import RunFacts
 from spaces.objectives import OBJECTIVES, figure_objective
 
 
