@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from evaluators.benchmark.cpus import usable_cpus
 from evaluators.child_process import ChildProcess, Limits
+from evaluators.failures import CandidateAborted
 from evaluators.framing import Message
 
 WORKER = "evaluators.build_worker"
@@ -43,10 +45,15 @@ class Builder:
     Training leaves one CPU free: OpenMP waits for its slowest thread at every step, so a single
     other process that takes a turn on one of two CPUs made ten epochs take 130 s instead of 20 s.
 
+    Several threads may share one. The worker ends with the thread that was the first to need it.
+
     Args:
         source: The workload.
         limits: Time and memory of the worker.
         module: The worker; a benchmark may put another in its place.
+
+    Attributes:
+        turn: Held while a stage is done: one at a time, whichever thread asks.
     """
 
     def __init__(self, source: WorkloadSource, limits: Limits, module: str = WORKER) -> None:
@@ -54,6 +61,8 @@ class Builder:
         self._limits = limits
         self._module = module
         self._worker: ChildProcess | None = None
+        self._is_closed = False
+        self.turn = threading.RLock()
         self.on_wait: Callable[[], None] | None = None
 
     def run(self, kind: str, arrays: Sequence[Any] = (), **body: Any) -> Message:
@@ -62,15 +71,26 @@ class Builder:
         Raises:
             EvaluationFailure: What the worker reported, or how it ended.
         """
-        if self._worker is None or not self._worker.is_alive:
-            self.close()
-            threads = str(max(1, len(usable_cpus()) - 1))
-            self._worker = ChildProcess(self._module, self._limits, {"OMP_NUM_THREADS": threads})
         request = {"kind": kind, **self._source.to_json(), **body}
-        return self._worker.request(request, arrays, on_wait=self.on_wait)
+        with self.turn:
+            worker = self._living_worker()
+            return worker.request(request, arrays, on_wait=self.on_wait)
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker for good; a stage that another thread waits for is aborted."""
+        self._is_closed = True
+        self._end_worker()
+
+    def _living_worker(self) -> ChildProcess:
+        if self._is_closed:
+            raise CandidateAborted("the run ended before it was built.")
+        if self._worker is None or not self._worker.is_alive:
+            self._end_worker()
+            threads = str(max(1, len(usable_cpus()) - 1))
+            self._worker = ChildProcess(self._module, self._limits, {"OMP_NUM_THREADS": threads})
+        return self._worker
+
+    def _end_worker(self) -> None:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
