@@ -119,7 +119,7 @@ class Bench:
             EvaluationFailure: With the stage it happened in.
         """
         job = {**self._job(built, (), {}, None), "kind": "answer", "samples": samples.tolist()}
-        with clock.stage("benchmark"), self.device.quiet():
+        with clock.stage("benchmark"), clock.turn(self.device.quiet()):
             return self.device.run(job)
 
     def validation_inputs(self) -> list[NDArray[Any]]:
@@ -151,8 +151,9 @@ class Bench:
         if built.candidate.engine in self.untimed:
             return self._estimated(built, clock, splits)
         job = self._job(built, splits, timing, within_s)
-        with clock.stage("benchmark"), self.device.quiet():
+        with clock.stage("benchmark"), clock.turn(self.device.quiet()):
             answer = least_disturbed(self.device.run, job)
+            board = self.device.board
         timed_s, warmup_s, *outputs = answer.arrays
         provenance = self.provenance[built.candidate.engine]
         size_bytes = built.artifact.stat().st_size
@@ -162,7 +163,7 @@ class Bench:
         for position, split in enumerate(splits if count else ()):
             answers = outputs[position * count : (position + 1) * count]
             found |= self._scores(answers, built, clock, split)
-        facts = {name: answer.body[name] for name in _FACTS}
+        facts = {name: answer.body[name] for name in _FACTS} | ({"board": board} if board else {})
         with clock.stage("benchmark"):
             facts["samples"] = self._keep_samples(built, timed_s, warmup_s)
         flags = list(answer.body["disturbance"]["reasons"])

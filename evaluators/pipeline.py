@@ -211,7 +211,8 @@ class Pipeline:
     ) -> Entry:
         def build(out_dir: Path) -> dict[str, Any]:
             size = {"batch_size": self.batch_size, **request}
-            return self.builder.run(stage, **size, out_dir=str(out_dir)).body
+            with clock.turn(self.builder.turn):
+                return self.builder.run(stage, **size, out_dir=str(out_dir)).body
 
         return self._lookup(clock, stage, {**recipe, **_made_by()}, build)
 

@@ -12,8 +12,8 @@ from spaces.schema import Space
 
 def place(space: Space) -> str:
     """Return whose CPU it is that measures: this machine's, or a board's."""
-    connect = space.device.connect
-    return "this machine's" if connect is None else f"{connect.host}'s"
+    boards = space.device.connect
+    return "this machine's" if not boards else f"{boards[0].host}'s"
 
 
 def processor_name(space: Space, engine: Engine, found: Survey) -> str:

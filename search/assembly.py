@@ -43,8 +43,18 @@ def describe_workload(builder: Builder, observe: Observer) -> WorkloadFacts:
     return WorkloadFacts(**{**body, "modules": tuple(body["modules"])})
 
 
-def make_evaluator(plan: Plan, builder: Builder, seed: int, observe: Observer) -> Evaluator:
+def make_evaluator(
+    plan: Plan, builder: Builder, scorer: Builder, seed: int, observe: Observer
+) -> Evaluator:
     """Return what turns candidates of a plan into records.
+
+    Args:
+        plan: Whose.
+        builder: Does every stage up to the portable model.
+        scorer: Scores answers. The builder itself, unless what a board answered would have to wait
+            for another trial's training.
+        seed: Of the study.
+        observe: Told of stages and notices.
 
     Raises:
         UsageError: If the store's disk is full.
@@ -63,7 +73,7 @@ def make_evaluator(plan: Plan, builder: Builder, seed: int, observe: Observer) -
     )
     bench = Bench(
         plan.workload,
-        builder,
+        scorer,
         target.device,
         store,
         target.power,

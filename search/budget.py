@@ -22,14 +22,16 @@ class Budget:
     Attributes:
         trials: Total of COMPLETE and PRUNED trials of the study, over all its sessions.
         timeout_s: Seconds for this session; None for no limit.
-        should_stop: Asked before every trial; True makes the one under way the last.
+        should_stop: Asked before every trial; True makes those under way the last.
         clock: Monotonic seconds.
+        lanes: How many trials are under way at once.
     """
 
     trials: int
     timeout_s: float | None
     should_stop: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
+    lanes: int = 1
     started_s: float = field(init=False)
     _durations_s: list[float] = field(default_factory=list)
 
@@ -58,7 +60,8 @@ class Budget:
         left = self.time_left_s()
         if not self._durations_s:
             return left
-        by_trials = max(0, self.trials - finished) * median(self._durations_s) + reserve_s
+        rounds_left = max(0, self.trials - finished) / self.lanes
+        by_trials = rounds_left * median(self._durations_s) + reserve_s
         return by_trials if left is None else min(left, by_trials)
 
     def has_time(self, seconds: float = 0.0) -> bool:

@@ -95,8 +95,9 @@ class Confirmer:
     def _measure(self, points: Sequence[NumberedRecord], rounds: int) -> bool:
         """Measure points, and the baseline if it wasn't yet; say whether all rounds were done."""
         wanted = self._wanted(points)
-        if not self._run_rounds(wanted, rounds):
-            return False
+        with self.state.evaluator.staying_on():
+            if not self._run_rounds(wanted, rounds):
+                return False
         for measured in wanted.repeats.values():
             self.state.evaluator.learn(measured)
         self.lost |= wanted.lost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 from evaluators.bench import VALIDATION, Bench
@@ -139,7 +139,21 @@ class Evaluator:
             self.learn([first, *more])
             return self.record_of(built, [first, *more])
 
-        return self._recorded(candidate, "baseline", measure)
+        with self.staying_on():
+            return self._recorded(candidate, "baseline", measure)
+
+    @property
+    def boards(self) -> tuple[str | None, ...]:
+        """Return the boards that measure: one without a name, where there is one machine."""
+        return self.bench.device.boards or (None,)
+
+    def staying_on(self, board: str | None = None) -> AbstractContextManager[None]:
+        """Measure on one of several boards alone meanwhile: the one named, or any."""
+        return self.bench.device.staying_on(board)
+
+    def leave_out(self, board: str | None) -> None:
+        """Measure on one of several boards no more."""
+        self.bench.device.leave_out(board)
 
     def build_again(self, candidate: Candidate, before: TrialRecord | None, label: str) -> Built:
         """Return what was shipped of a candidate, from the store or built once more.

@@ -16,9 +16,14 @@ class Notice:
     text: str
 
 
+def trial_label(number: int) -> str:
+    """Return what a trial is called where its stages are named."""
+    return f"trial {number}"
+
+
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage of the trial under way began; ``is_timed`` where nothing may disturb it."""
+    """A stage of a trial under way began; ``is_timed`` where nothing may disturb it."""
 
     trial: str
     stage: str

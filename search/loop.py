@@ -5,6 +5,8 @@
     baseline -> first trials -> chosen trials, the canary between them -> confirmation -> front
        ^                                  |
        '-- killed: the same command finishes what was told, repeats what wasn't
+
+Where boards measure, several trials are under way at once, see `search.flights`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from search.budget import Budget
 from search.canary import Canary
 from search.confirmer import Confirmer
 from search.errors import UsageError
-from search.events import BaselineMeasured, Notice, TrialFinished, TrialStarted
+from search.events import BaselineMeasured, Notice, TrialFinished, TrialStarted, trial_label
+from search.flights import Flight, Flights
 from search.front import pareto_front
 from search.gates import score_refusal
 from search.policy.history import origin_of
@@ -47,13 +50,16 @@ class SearchLoop:
 
     Attributes:
         sampler_of: Seed of the study, number of the trial -> the sampler that proposes it.
+        flights: The trials under way.
     """
 
     state: StudyState
     budget: Budget
     sampler_of: Callable[[int, int], BaseSampler] = make_sampler
+    flights: Flights = field(default_factory=Flights)
     policy: Policy = field(init=False)
     marked_s: float = 0.0
+    asked_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.policy = Policy(self.state.plan.parameters, self.state.seed)
@@ -65,17 +71,13 @@ class SearchLoop:
         self._measure_baseline()
         self._enqueue_first_trials()
         canary = Canary(state, self.budget)
+        canary.compare_boards()
         confirmer = Confirmer(state, self.budget)
         rounds = state.plan.rounds
         before = len(state.trials)
-        self.marked_s = time.monotonic()
+        self._mark()
         try:
-            while self.budget.allows(state.finished, reserve_s := confirmer.reserve_s(rounds)):
-                if canary.is_due:
-                    canary.watch()
-                    self.marked_s = time.monotonic()
-                self._run_trial(reserve_s)
-                self._refuse_hopeless()
+            self._search(canary, lambda: confirmer.reserve_s(rounds))
             if len(state.trials) > before and canary.is_due:
                 canary.watch()  # otherwise nobody knows what the last trials met
         finally:
@@ -104,55 +106,87 @@ class SearchLoop:
         settle_interrupted(self.state.study, self.state.plan)
         self.state.reread()
 
-    def _run_trial(self, reserve_s: float) -> None:
+    def _search(self, canary: Canary, reserve_s: Callable[[], float]) -> None:
+        """Keep as many trials under way as there are lanes, until the budget is spent."""
+        while True:
+            while self.flights.has_room and self._may_start(reserve_s()):
+                if canary.is_due:
+                    self._land_all(reserve_s)
+                    canary.watch()
+                    self._mark()
+                else:
+                    self._start(reserve_s)
+            if not self.flights.candidates:
+                return
+            self._land(reserve_s())
+
+    def _may_start(self, reserve_s: float) -> bool:
+        under_way = len(self.flights.candidates)
+        return self.budget.allows(self.state.finished + under_way, reserve_s)
+
+    def _start(self, reserve_s: Callable[[], float]) -> None:
         state = self.state
         start = time.monotonic()
         trial, candidate, origin = self._ask()
         ask_s = time.monotonic() - start
+        self.asked_s += ask_s
+        while candidate in self.flights.candidates:  # to its samples this one's are added
+            self._land(reserve_s())
         state.observe(TrialStarted(trial.number, dict(candidate.params())))
         same = self._same_as(candidate)
-        record = self._evaluate(trial.number, candidate, same[-1].record if same else None)
-        record = self._with_costs(replace(record, origin=origin), ask_s)
+        flight = Flight(trial, candidate, origin, same, ask_s, start)
+        self.flights.start(flight, self._evaluation(flight))
+
+    def _land_all(self, reserve_s: Callable[[], float]) -> None:
+        while self.flights.candidates:
+            self._land(reserve_s())
+
+    def _land(self, reserve_s: float) -> None:
+        state = self.state
+        landed = self.flights.land()
+        flight, trial = landed.flight, landed.flight.trial
+        record = replace(state.judged(landed.record), origin=flight.origin)
+        record = self._with_costs(record, flight.ask_s, landed.waited_s)
         feedback.tell(state.study, trial, record, state.plan.objectives)
         numbered = NumberedRecord(trial.number, _state(record), record)
-        state.add(numbered, candidate)
+        state.add(numbered, flight.candidate)
         if record.failure is None:
-            self._share_samples(same, record)
-        self.budget.add_trial(time.monotonic() - start)
+            self._share_samples(flight.same, record)
+        self.budget.add_trial(time.monotonic() - flight.started_s)
         finished, total = state.finished, self.budget.trials
         left_s = self.budget.expected_left_s(finished, reserve_s)
         state.observe(TrialFinished(numbered, state.snapshot(), finished, total, left_s))
+        self._refuse_hopeless()
 
     def _ask(self) -> tuple[optuna.Trial, Candidate, dict[str, Any]]:
         """Return the next trial: a queued one, the policy's, or the sampler's; and its origin."""
         state = self.state
         parameters = state.plan.parameters
+        under_way = self.flights.candidates
         origin: dict[str, Any] = {}
         if not state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            proposal = self.policy.propose(state.snapshot(), state.candidates)
+            proposal = self.policy.propose(state.snapshot(), state.candidates, under_way)
             state.study.enqueue_trial(self.policy.fixed_params(proposal))
             origin = origin_of(proposal)
-        state.study.sampler = self.sampler_of(state.seed, len(state.trials))
+        state.study.sampler = self.sampler_of(state.seed, len(state.trials) + len(under_way))
         trial = state.study.ask()
         return trial, parameters.ask(trial), origin
 
-    def _evaluate(
-        self, number: int, candidate: Candidate, before: TrialRecord | None
-    ) -> TrialRecord:
-        """Measure a candidate; the first trial is the baseline, which just was."""
-        state = self.state
-        if number == 0 and candidate == state.plan.baseline and state.baseline is not None:
-            record = replace(state.baseline, stage_seconds={}, found_stages=[])
-        else:
-            run = state.snapshot()
-            record = state.evaluator.evaluate(
-                candidate,
-                f"trial {number}",
-                self.policy.gate(run, candidate),
-                before,
-                partial(score_refusal, run),
-            )
-        return state.judged(record)
+    def _evaluation(self, flight: Flight) -> Callable[[], TrialRecord]:
+        """Return what measures a candidate; the first trial is the baseline, which just was."""
+        state, candidate, number = self.state, flight.candidate, flight.trial.number
+        baseline = state.baseline
+        if number == 0 and candidate == state.plan.baseline and baseline is not None:
+            return lambda: replace(baseline, stage_seconds={}, found_stages=[])
+        run = state.snapshot()
+        return partial(
+            state.evaluator.evaluate,
+            candidate,
+            trial_label(number),
+            self.policy.gate(run, candidate),
+            flight.same[-1].record if flight.same else None,
+            partial(score_refusal, run),
+        )
 
     def _same_as(self, candidate: Candidate) -> list[NumberedRecord]:
         """Return the measured trials of this very candidate, oldest first."""
@@ -176,12 +210,14 @@ class SearchLoop:
         if same:
             self.state.reread()
 
-    def _with_costs(self, record: TrialRecord, ask_s: float) -> TrialRecord:
-        """Add what the trial cost beside its stages: everything since the last record."""
-        now = time.monotonic()
-        spent_s, self.marked_s = now - self.marked_s, now
-        overhead_s = spent_s - ask_s - sum(record.stage_seconds.values())
+    def _with_costs(self, record: TrialRecord, ask_s: float, waited_s: float) -> TrialRecord:
+        """Add what the trial cost beside its stages: all that wasn't waiting since the last one."""
+        overhead_s = time.monotonic() - self.marked_s - self.asked_s - waited_s
+        self._mark()
         return replace(record, ask_seconds=ask_s, overhead_seconds=max(0.0, overhead_s))
+
+    def _mark(self) -> None:
+        self.marked_s, self.asked_s = time.monotonic(), 0.0
 
     def _measure_baseline(self) -> None:
         """Measure the baseline once a run, first; one that a lost device kept from us, again.
@@ -216,8 +252,10 @@ class SearchLoop:
             UsageError: With the reasons.
         """
         trials, count = self.state.trials, len(self.state.plan.first)
-        failures = [trial.record.failure for trial in trials[:count]]
-        if len(trials) != count or any(
+        if not count <= len(trials) < count + self.flights.lanes:
+            return
+        failures = [trial.record.failure for trial in trials if trial.number < count]
+        if len(failures) < count or any(
             failure is None or failure.stage not in _BEFORE_THE_DEVICE for failure in failures
         ):
             return

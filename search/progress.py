@@ -31,6 +31,7 @@ from search.events import (
     StageStarted,
     TrialFinished,
     TrialStarted,
+    trial_label,
 )
 from search.front import hypervolume, pareto_front
 from search.records import Run, TrialRecord
@@ -57,15 +58,15 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """The trial and its stage, time left, the front so far and its hypervolume."""
+    """The trials under way and their stages, time left, the front so far and its hypervolume."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._below: RenderableType | None = None
         self._head = ""
-        self._stage = ""
-        self._stage_started_s = time.monotonic()
+        self._trials: set[str] = set()  # under way, by the name that their stages have
+        self._stages: dict[str, tuple[str, float]] = {}  # what each does, and since when
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -84,12 +85,17 @@ class LiveProgress:
         if isinstance(event, Notice):
             self._console.print(f"[yellow]![/] {escape(event.text)}")
         elif isinstance(event, StageStarted):
-            self._stage, self._stage_started_s = f"{event.trial}: {event.stage}", time.monotonic()
+            self._show_stage(event.trial, f"{event.trial}: {event.stage}")
         elif isinstance(event, BaselineMeasured):
             self._below = self._found_so_far(event.run)
         elif isinstance(event, TrialStarted):
-            self._stage = f"trial {event.number}"
+            label = trial_label(event.number)
+            self._trials.add(label)
+            self._show_stage(label, label)
         elif isinstance(event, TrialFinished):
+            label = trial_label(event.trial.number)
+            self._trials.discard(label)
+            self._stages.pop(label, None)
             self._below = self._found_so_far(event.run)
             left = "" if event.left_s is None else f", about {_duration(event.left_s)} left"
             self._head = f"{event.finished} of {event.wanted} trials{left}"
@@ -101,9 +107,15 @@ class LiveProgress:
             self._console.print(f"[yellow]![/] {escape(_canary_line(event))}")
         self._live.update(self._screen(), refresh=True)
 
+    def _show_stage(self, of: str, words: str) -> None:
+        """Show a stage instead of the last one of the same; what isn't a trial comes alone."""
+        under_way = {name: each for name, each in self._stages.items() if name in self._trials}
+        self._stages = under_way | {of: (words, time.monotonic())}
+
     def _screen(self) -> RenderableType:
-        stage_s = time.monotonic() - self._stage_started_s
-        line = Text(f"{self._head or 'starting'}  |  {self._stage}  {stage_s:.0f} s")
+        now = time.monotonic()
+        stages = [f"{words}  {now - since:.0f} s" for words, since in self._stages.values()]
+        line = Text("  |  ".join([self._head or "starting", *stages]))
         return line if self._below is None else Group(line, self._below)
 
     def _found_so_far(self, run: Run) -> RenderableType | None:
@@ -160,7 +172,8 @@ def _baseline_line(event: BaselineMeasured) -> str:
 @describe_event.register
 def _canary_line(event: CanaryRead) -> str:
     reading = event.reading
-    line = f"canary: the baseline takes {reading.ratio:.3f} of its time at the beginning"
+    where = "" if reading.board is None else f" on {reading.board}"
+    line = f"canary: the baseline takes {reading.ratio:.3f} of its time at the beginning{where}"
     if not reading.has_drifted:
         return line
     return f"{line}: the machine has drifted, so what was measured since the last reading is marked"

@@ -26,9 +26,11 @@ class Retries:
 
     Attributes:
         recovery: What brings the device back; None tries again at once.
+        is_over: Set once nobody waits for what is done any more: what is lost then stays lost.
     """
 
     recovery: Recovery | None = None
+    is_over: bool = False
     _losses_in_a_row: int = 0
 
     def run(self, work: Callable[[], _T]) -> _T:
@@ -56,9 +58,15 @@ class Retries:
                 return result
 
     def _bring_back(self, lost: DeviceLost, times: int) -> None:
+        if self.is_over:
+            raise lost
         given_up = None if self.recovery is None else self.recovery.bring_back(lost, times)
-        if given_up is not None:
+        if self.recovery is None or given_up is None:
+            return
+        device = self.recovery.device
+        if not device.leave_out(device.board):
             raise DeviceGone(f"{given_up} {_GOES_ON}")
+        self.recovery.say(f"{given_up} The search goes on without it.")
 
     def _count_loss(self, lost: DeviceLost) -> None:
         self._losses_in_a_row += 1

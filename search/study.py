@@ -18,6 +18,7 @@ from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.errors import UsageError
 from search.events import Notice, Observer
+from search.flights import Flights
 from search.front_pins import FrontPins
 from search.loop import SearchLoop
 from search.plan import Plan, make_plan
@@ -110,27 +111,36 @@ def _opened(
     space: Space, directory: RunDirectory, options: RunOptions, observe: Observer
 ) -> Iterator[SearchLoop]:
     target = find_target(space)
+    flights = Flights(target.device.lanes, observe)
     with (
         closing(target.device),
+        closing(flights),
         directory.writing(),
-        closing(make_builder(space, observe)) as builder,
+        closing(make_builder(space, flights.observe)) as builder,
+        closing(make_builder(space, flights.observe)) as scorer,
     ):
         for text in target.notices:
             observe(Notice(text))
-        budget = _budget(space, options)
+        budget = _budget(space, options, flights.lanes)
         plan = make_plan(space, target, describe_workload(builder, observe))
         study = open_study(plan, directory, options)
         seed = _seed(study, options)
-        evaluator = make_evaluator(plan, builder, seed, observe)
+        scoring = builder if flights.lanes == 1 else scorer
+        evaluator = make_evaluator(plan, builder, scoring, seed, flights.observe)
         observe = FrontPins(evaluator.pipeline.store, directory.path, observe)
-        yield SearchLoop(StudyState(plan, study, seed, evaluator, observe), budget)
+        state = StudyState(plan, study, seed, evaluator, observe)
+        try:
+            yield SearchLoop(state, budget, flights=flights)
+        finally:
+            evaluator.retries.is_over = True
 
 
-def _budget(space: Space, options: RunOptions) -> Budget:
+def _budget(space: Space, options: RunOptions, lanes: int) -> Budget:
     return Budget(
         options.trials or space.budget.trials,
         options.timeout_s or space.budget.timeout_s,
         options.should_stop,
+        lanes=lanes,
     )
 
 

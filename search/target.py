@@ -9,6 +9,7 @@ import psutil
 
 from evaluators.benchmark.survey import MeterFound, Survey, best_meter
 from evaluators.child_process import Limits
+from evaluators.devices.boards import Boards
 from evaluators.devices.device import Device
 from evaluators.devices.local import LocalDevice
 from evaluators.devices.ssh import SshDevice
@@ -90,17 +91,28 @@ def child_limits(space: Space) -> Limits:
 
 
 def _device(space: Space) -> Device:
-    here, connect = child_limits(space), space.device.connect
-    if connect is None:
-        return LocalDevice(space.device.name, here)
+    here, named = child_limits(space), space.device
+    if not named.connect:
+        return LocalDevice(named.name, here)
     there = Limits(space.limits.stage_timeout_s, space.limits.memory_bytes or 0)
-    return SshDevice(space.device.name, connect, space.device.python, there, here)
+    is_alone = len(named.connect) == 1
+    boards = [
+        SshDevice(
+            named.name if is_alone else f"{named.name} at {address}",
+            address,
+            named.python,
+            there,
+            here,
+        )
+        for address in named.connect
+    ]
+    return Boards(named.name, boards)
 
 
 def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...]) -> Target:
     if space.limits.memory_bytes is None:
         share_bytes = int(found.memory_bytes * _SHARE_OF_MEMORY)
-        device.limits = replace(device.limits, memory_bytes=share_bytes)
+        device.restrict(replace(device.limits, memory_bytes=share_bytes))
     engines = _find_engines(space, found)
     for name, engine in engines.items():
         engine.meet(found.engines[name].accelerator)
@@ -178,17 +190,17 @@ def _find_engines(space: Space, found: Survey) -> dict[str, Engine]:
 
 def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
     """Say what an engine lacks where it runs, and where it compiles if that is elsewhere."""
-    connect = space.device.connect
+    boards = space.device.connect
     there = found.engines[engine.name].missing
-    here = engine.missing() if connect is not None and engine.compiles_on_host else None
+    here = engine.missing() if boards and engine.compiles_on_host else None
     lines = []
-    if there is not None and connect is not None and engine.is_from_pip:
+    if there is not None and boards and engine.is_from_pip:
         lines.append(
-            f"{engine.name} on {connect.host} needs the Python package {engine.distribution}. "
+            f"{engine.name} on {boards[0].host} needs the Python package {engine.distribution}. "
             f"Add it there with: {pip_install(engine, space.device.python)}"
         )
     elif there is not None:
-        where = "" if connect is None else f" on {connect.host}"
+        where = f" on {boards[0].host}" if boards else ""
         lines.append(f"{engine.name}{where} needs {there.what}. Add it with: {there.remedy}")
     if here is not None:
         lines.append(f"{engine.name} needs {here.what} on this machine, too: {here.remedy}")
@@ -209,8 +221,8 @@ def _find_power(
         return PowerSource(meter.name, rated, program), []
     if rated is None:
         return _NO_POWER
-    connect = space.device.connect
-    option = "" if connect is None else f" --connect {connect}"
+    boards = space.device.connect
+    option = f" --connect {boards[0]}" if boards else ""
     notice = (
         "No power meter here: power and energy are estimates, the share of CPU time x the rated "
         f"power of {rated:g} W, marked ~ wherever they are shown. "

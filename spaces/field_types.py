@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
-from spaces.connection import CONNECT_PATTERN, Ssh, connection_from_text
+from spaces.connection import BOARD_PATTERN, CONNECT_PATTERN, Ssh, boards_from_text
 from spaces.dimension_from_yaml import RANGE_KEYS, Limits, refuse
 from spaces.dimensions import Dimension
 from spaces.errors import Fault, shown
@@ -152,9 +152,21 @@ MeterChoice = Annotated[
     ),
 ]
 Connection = Annotated[
-    Ssh | None,
-    PlainValidator(connection_from_text),
-    WithJsonSchema({"type": "string", "pattern": CONNECT_PATTERN}),
+    tuple[Ssh, ...],
+    PlainValidator(boards_from_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": CONNECT_PATTERN},
+                {
+                    "type": "array",
+                    "items": {"type": "string", "pattern": BOARD_PATTERN},
+                    "minItems": 1,
+                    "uniqueItems": True,
+                },
+            ]
+        }
+    ),
 ]
 Duration = Annotated[
     float,

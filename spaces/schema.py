@@ -59,8 +59,11 @@ class Device(Section):
     meter: MeterChoice = Field(default=None, examples=["rapl", {"command": ["read_wall_meter.py"]}])
     """What measures power: a meter's name, or a program that prints watts; the best meter found if
     left out."""
-    connect: Connection = Field(default=None, examples=["local", "ssh://pi@raspberrypi"])
-    """``local`` or ``ssh://user@host[:port]``."""
+    connect: Connection = Field(
+        default=(), examples=["local", "ssh://pi@raspberrypi", ["ssh://pi@pi-1", "ssh://pi@pi-2"]]
+    )
+    """``local``, ``ssh://user@host[:port]``, or a list of such boards, all of one kind: each then
+    measures another trial."""
     python: PythonOnBoard = Field(default="python3", examples=["venv/bin/python"])
     """The board's interpreter: a name on its PATH, or a path, relative to the home folder there."""
     recovery: Recovery = Field(default_factory=Recovery)

@@ -31,7 +31,7 @@ KbdInteractiveAuthentication no
 SetEnv XDG_CACHE_HOME={folder}/board PATH={path}
 """
 _CLIENT = """\
-Host board
+Host {name}
     HostName 127.0.0.1
     User {user}
     Port {port}
@@ -43,17 +43,18 @@ Host board
 
 
 class Sshd:
-    """One server; its board's cache is under ``folder``."""
+    """One server, which ``ssh`` finds by ``name``; its board's cache is under ``folder``."""
 
-    def __init__(self, folder: Path, path: str | None = None) -> None:
+    def __init__(self, folder: Path, path: str | None = None, name: str = "board") -> None:
         self.folder = folder
         self.port = _free_port()
         self._process: subprocess.Popen | None = None
-        for name in ("host_key", "user_key"):
-            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        for key in ("host_key", "user_key"):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)]
             subprocess.run(command, check=True)
         (folder / "bin").mkdir()
         facts = {
+            "name": name,
             "folder": folder,
             "port": self.port,
             "user": getpass.getuser(),
@@ -62,8 +63,16 @@ class Sshd:
         (folder / "sshd_config").write_text(_SERVER.format(**facts))
         (folder / "ssh_config").write_text(_CLIENT.format(**facts))
         self.trust()
-        ssh = folder / "bin" / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
+        self.find_too()
+
+    def find_too(self, *others: Sshd) -> None:
+        """Let what finds this server find others as well."""
+        config = self.folder / "all_ssh_config"
+        config.write_text(
+            "".join((each.folder / "ssh_config").read_text() for each in (self, *others))
+        )
+        ssh = self.folder / "bin" / "ssh"
+        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} "$@"\n')
         ssh.chmod(0o755)
 
     @property

@@ -46,7 +46,7 @@ def search(setting: Setting, name: str, baseline: TrialRecord) -> Outcome:
         target = find_target(space)
         with closing(make_builder(space, _ignore, WORKER)) as builder:
             plan = make_plan(space, target, describe_workload(builder, _ignore))
-            evaluator = make_evaluator(plan, builder, setting.seed, _ignore)
+            evaluator = make_evaluator(plan, builder, builder, setting.seed, _ignore)
             optuna.logging.set_verbosity(optuna.logging.ERROR)
             study = optuna.create_study(directions=[o.direction for o in plan.objectives])
             state = StudyState(plan, study, setting.seed, evaluator, _ignore)

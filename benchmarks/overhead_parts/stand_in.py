@@ -11,7 +11,7 @@ import hashlib
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ import numpy as np
 from evaluators.bench import VALIDATION
 from evaluators.built import Built, Measured
 from evaluators.candidate import Candidate
+from evaluators.child_process import Limits
+from evaluators.devices.device import Device
+from evaluators.devices.local import LocalDevice
 from evaluators.failures import CandidateRejected
 from evaluators.measurement import Figures, Quantity, unavailable
 from evaluators.stage_clock import StageClock
@@ -72,6 +75,7 @@ class StandInBench:
     provenance: Mapping[str, str]
     noise: random.Random
     workload: WorkloadFacts = WORKLOAD
+    device: Device = field(default_factory=lambda: LocalDevice("here", Limits(60.0, 2**30)))
 
     def measure(
         self,

@@ -63,6 +63,11 @@ class TableEvaluator:
     spreads: dict[str, ProcessSpread] = field(default_factory=dict)
     _built: set[Hashable] = field(default_factory=set)
 
+    @property
+    def boards(self) -> tuple[None]:
+        """Return that there is one machine."""
+        return (None,)
+
     def reference_metric(self) -> float:
         """Return the metric of the model as given."""
         return self.table.reference_metric

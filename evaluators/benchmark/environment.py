@@ -54,6 +54,14 @@ def cpu_model(root: str = "/") -> str:
     return platform.processor() or platform.machine()
 
 
+def boot_id(root: str = "/") -> str:
+    """Return what tells one running machine from any other, empty where the kernel has no such.
+
+    Containers share it with their host, as they share its processor.
+    """
+    return (read_text(os.path.join(root, "proc/sys/kernel/random/boot_id")) or "").strip()
+
+
 def machine_fingerprint() -> str:
     """Return a hash of what results of this machine depend on: processor, cores and system.
 

@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from evaluators.benchmark.environment import machine_fingerprint, read_environment
+from evaluators.benchmark.environment import boot_id, machine_fingerprint, read_environment
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine, Missing
 from evaluators.meters import load_meter, meter_names
@@ -52,6 +52,7 @@ class Survey(NamedTuple):
         engines: By name.
         meters: What can be chosen: the parts of the meter that was asked for, or of all meters.
         named: The meter that was asked for, as a whole; None where none was.
+        boot_id: Which machine it is; see `evaluators.benchmark.environment.boot_id`.
     """
 
     environment: Dict[str, Any]
@@ -60,6 +61,7 @@ class Survey(NamedTuple):
     engines: Dict[str, EngineFound]
     meters: List[MeterFound]
     named: Optional[MeterFound]
+    boot_id: str
 
 
 def survey_here(meter: Optional[str] = None, program: Sequence[str] = ()) -> Survey:
@@ -81,6 +83,7 @@ def survey_here(meter: Optional[str] = None, program: Sequence[str] = ()) -> Sur
         {name: _engine_found(load_engine(name)) for name in engine_names()},
         [meter_found(part) for each in meters for part in each.parts()],
         None if meter is None else meter_found(meters[0]),
+        boot_id(),
     )
 
 
@@ -100,6 +103,7 @@ def survey_from_json(data: Dict[str, Any]) -> Survey:
         engines,
         [_meter_from_json(fields) for fields in data["meters"]],
         None if named is None else _meter_from_json(named),
+        data["boot_id"],
     )
 
 

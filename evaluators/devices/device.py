@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from evaluators.benchmark.survey import Survey, survey_from_json
@@ -43,6 +43,24 @@ class Device(abc.ABC):
     def cpu_count(self) -> int:
         """Return how many CPUs a job may use."""
 
+    @property
+    def lanes(self) -> int:
+        """Return how many trials may be under way at once.
+
+        One, where it is this machine: nothing else is done here while something is timed here.
+        """
+        return 1
+
+    @property
+    def boards(self) -> tuple[str, ...]:
+        """Return the names of the machines that it consists of, where they are several."""
+        return ()
+
+    @property
+    def board(self) -> str | None:
+        """Return which of several boards this thread holds."""
+        return None
+
     @abc.abstractmethod
     def fingerprint(self) -> str:
         """Return a hash of what compiled artifacts depend on."""
@@ -60,6 +78,10 @@ class Device(abc.ABC):
         self.found = self._survey(meter, program)
         return self.found
 
+    def restrict(self, limits: Limits) -> None:
+        """Set what one job may take."""
+        self.limits = limits
+
     @abc.abstractmethod
     def _survey(self, meter: str | None, program: Sequence[str]) -> Survey:
         """Look around on the device."""
@@ -72,13 +94,54 @@ class Device(abc.ABC):
             EvaluationFailure: What the worker reported, or how it ended.
         """
 
-    @contextmanager
-    def quiet(self) -> Iterator[None]:
+    @abc.abstractmethod
+    def quiet(self) -> AbstractContextManager[None]:
         """Hold the device's lock, so that nothing else of ours runs while something is timed.
 
         Raises:
             DeviceLost: If the device went away.
         """
+
+    @contextmanager
+    def staying_on(self, _board: str | None = None) -> Iterator[None]:
+        """Do all that this thread does meanwhile on one board: the one named, or any."""
+        yield
+
+    @abc.abstractmethod
+    def reopen(self) -> None:
+        """Start anew, with nothing left of what ran, and look whether all is there as it was.
+
+        Raises:
+            EvaluationFailure: If it isn't.
+        """
+
+    def hang_up(self) -> None:
+        """Close the way to what was lost, so that it can be reset."""
+        self.close()
+
+    def leave_out(self, _board: str | None) -> bool:
+        """Use one of several boards no more, and say whether another one is left."""
+        return False
+
+    @abc.abstractmethod
+    def command(self, program: Sequence[str]) -> None:
+        """Run a program on the device itself, such as the one that reboots it.
+
+        Raises:
+            EvaluationFailure: If it can't be run there or fails.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """End what runs there and close the way to it; the next job opens it again."""
+
+
+class OneMachine(Device):
+    """A device that is a single machine, with one lock."""
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Hold the machine's lock; see `Device.quiet`."""
         wait_for_lock(
             self._try_to_lock,
             lambda holder: self.say(f"{self.name} is in use by {_who(holder)}: waiting for it."),
@@ -97,11 +160,7 @@ class Device(abc.ABC):
         """Free the lock; one that went away with the link is free already."""
 
     def reopen(self) -> None:
-        """Start anew, with nothing left of what ran, and look whether all is there as it was.
-
-        Raises:
-            EvaluationFailure: If it isn't.
-        """
+        """Start anew; see `Device.reopen`."""
         self.close()
         body = self.run({"kind": "survey", "meter": "command", "meter_program": []}).body
         now = survey_from_json(body)
@@ -110,18 +169,6 @@ class Device(abc.ABC):
             reason = now.engines[name].stand_in_reason
             if reason is not None and engine.stand_in_reason is None:
                 raise DeviceLost(f"{name}: {reason}")
-
-    @abc.abstractmethod
-    def command(self, program: Sequence[str]) -> None:
-        """Run a program on the device itself, such as the one that reboots it.
-
-        Raises:
-            EvaluationFailure: If it can't be run there or fails.
-        """
-
-    @abc.abstractmethod
-    def close(self) -> None:
-        """End what runs there and close the way to it; the next job opens it again."""
 
 
 def _who(holder: dict[str, Any]) -> str:

@@ -12,14 +12,14 @@ from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.benchmark.survey import Survey, survey_here
 from evaluators.child_process import ChildProcess, Limits
 from evaluators.device_lock import DeviceLock
-from evaluators.devices.device import Device
+from evaluators.devices.device import OneMachine
 from evaluators.failures import DeviceLost
 from evaluators.framing import Message
 
 WORKER = "evaluators.benchmark.worker"
 
 
-class LocalDevice(Device):
+class LocalDevice(OneMachine):
     """Runs each job in a fresh process here, and never two at once on this machine."""
 
     def __init__(self, name: str, limits: Limits) -> None:

@@ -15,6 +15,7 @@ inside it isn't seen from the link.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ REOPEN_S = 45.0
 RESET_S = 90.0
 REBOOT_S = 240.0
 PROGRAM_LIMIT_S = 120.0
+BOARD_VARIABLE = "EDGE_INFERENCE_SEARCH_BOARD"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 
 
@@ -71,7 +73,7 @@ class Recovery:
         Returns:
             None, or why it is given up, with all that was tried.
         """
-        name = self.device.name
+        name = self.device.board or self.device.name
         self.say(f"{name} went away: {lost.reason}")
         stages = self._stages()
         reason = lost.reason
@@ -99,8 +101,8 @@ class Recovery:
 
     def _reset(self) -> None:
         assert self.plan.reset is not None
-        self.device.close()
-        _run(self.plan.reset)
+        self.device.hang_up()
+        _run(self.plan.reset, self.device.board or self.device.name)
 
     def _reboot(self) -> None:
         assert self.plan.reboot is not None
@@ -122,8 +124,8 @@ class Recovery:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _run(program: tuple[str, ...]) -> None:
-    """Run the person's program.
+def _run(program: tuple[str, ...], board: str) -> None:
+    """Run the person's program, which finds in `BOARD_VARIABLE` what it is to reset.
 
     Raises:
         DeviceLost: If it can't be run or fails.
@@ -131,6 +133,7 @@ def _run(program: tuple[str, ...]) -> None:
     try:
         done = subprocess.run(  # noqa: S603  the person's own, and no shell
             program,
+            env={**os.environ, BOARD_VARIABLE: board},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

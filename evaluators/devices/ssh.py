@@ -17,7 +17,7 @@ from typing import Any
 
 from evaluators.benchmark.survey import Survey, survey_from_json
 from evaluators.child_process import Limits
-from evaluators.devices.device import Device
+from evaluators.devices.device import OneMachine
 from evaluators.devices.local import LocalDevice
 from evaluators.devices.ssh_link import PART_BYTES, SshLink
 from evaluators.engines import load_engine
@@ -44,7 +44,7 @@ class Parcel:
     files: dict[str, Path]
 
 
-class SshDevice(Device):
+class SshDevice(OneMachine):
     """Runs each job in a fresh process on a board, and never two at once there.
 
     Args:
@@ -86,7 +86,7 @@ class SshDevice(Device):
 
     def run(self, job: dict[str, Any]) -> Message:
         """Run one job on the board, or compile here for it."""
-        if job["kind"] == "compile" and load_engine(job["engine"]).compiles_on_host:
+        if self.runs_here(job):
             return self._host.run(job)
         parcel = self._pack(job)
         self._send_files(parcel.files)
@@ -96,6 +96,10 @@ class SshDevice(Device):
             self._write_files(answer, Path(job["out_dir"]))
             return Message(answer.body["result"], [])
         return self._message_of(answer)
+
+    def runs_here(self, job: dict[str, Any]) -> bool:
+        """Say whether a job is done on this machine and needs no board."""
+        return job["kind"] == "compile" and load_engine(job["engine"]).compiles_on_host
 
     def command(self, program: Sequence[str]) -> None:
         """Run a program on the board; that the link breaks is what a reboot does."""

@@ -64,21 +64,30 @@ class Policy:
         self._tried: set[Hashable] = set()
         self._climbed: set[Hashable] = set()
         self._metric_costs: dict[Hashable, float] = {}
-        self._learned = 0
+        self._learned: set[int] = set()
+        self._under_way: set[Hashable] = set()
         self._is_at_a_loss = False
 
-    def propose(self, run: Run, candidates: Mapping[int, Candidate]) -> Proposal | None:
+    def propose(
+        self,
+        run: Run,
+        candidates: Mapping[int, Candidate],
+        under_way: Iterable[Candidate] = (),
+    ) -> Proposal | None:
         """Return what to try next, or None where the sampler is to choose.
 
         Args:
             run: As the search has it.
             candidates: What each of its trials was.
+            under_way: What is being tried already.
         """
         self._is_at_a_loss = False
-        for trial in run.trials[self._learned :]:
+        new = [trial for trial in run.trials if trial.number not in self._learned]
+        for trial in new:
+            self._learned.add(trial.number)
             if trial.number in candidates:  # else it was killed before that was decided
                 self._learn(trial, candidates[trial.number], run)
-        self._learned = len(run.trials)
+        self._under_way = {key for each in under_way for key in (_key(each), _rung(each))}
         if run.baseline is None or run.baseline.failure is not None:
             return None
         history = ArmHistory.of(run)
@@ -129,7 +138,7 @@ class Policy:
         if record.failure is not None and record.failure.is_transient:
             return
         self._tried.add(_key(candidate))
-        self._climbed.add((prefix_of(candidate), candidate.epochs))
+        self._climbed.add(_rung(candidate))
         if record.failure is None:
             cost = metric_cost(record, run)
             self._training.learn(candidate, cost, min(self._metric_costs.values(), default=cost))
@@ -183,8 +192,9 @@ class Policy:
     def _rungs_above(self, candidate: Candidate, near: Neighbours) -> list[int]:
         if not candidate.is_pruned:
             return []
-        prefix, done = prefix_of(candidate), candidate.epochs
-        return [e for e in near.ladder if e > done and (prefix, e) not in self._climbed]
+        prefix, taken = prefix_of(candidate), (self._climbed, self._under_way)
+        above = [epochs for epochs in near.ladder if epochs > candidate.epochs]
+        return [e for e in above if not any((prefix, e) in rungs for rungs in taken)]
 
     def _trained(
         self, outlook: Outlook, known: Known, near: Neighbours, above: Iterable[int]
@@ -201,6 +211,7 @@ class Policy:
         engine = self._space.engines[candidate.engine].engine
         return (
             _key(candidate) not in self._tried
+            and _key(candidate) not in self._under_way
             and engine.refusal(candidate.precision, candidate.flags) is None
             and self._space.params_of(candidate) is not None
         )
@@ -217,3 +228,7 @@ def _rate(proposal: Proposal, history: ArmHistory) -> float:
 
 def _key(candidate: Candidate) -> Hashable:
     return tuple(sorted(candidate.params().items()))
+
+
+def _rung(candidate: Candidate) -> Hashable:
+    return (prefix_of(candidate), candidate.epochs)

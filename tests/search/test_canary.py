@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,17 @@ class FakeEvaluator:
     def __init__(self, values_ms):
         self.values_ms = list(values_ms)
         self.learned = []
+        self.boards = (None,)
+        self.left_out = []
+        self.board = None
+
+    @contextmanager
+    def staying_on(self, board):
+        self.board = board
+        yield
+
+    def leave_out(self, board):
+        self.left_out.append(board)
 
     def build_again(self, candidate, _before, _label):
         return candidate
@@ -29,7 +41,7 @@ class FakeEvaluator:
             raise value
         value, flags = value if isinstance(value, tuple) else (value, [])
         latency = Quantity(value / 1e3, "s", "p50", "measured")
-        return Measured({"latency_p50_s": latency}, flags, {})
+        return Measured({"latency_p50_s": latency}, flags, {"board": self.board})
 
     def learn(self, repeats):
         self.learned.append([r.quantities["latency_p50_s"].value for r in repeats])
@@ -140,3 +152,58 @@ def test_what_a_repeat_brings_onto_the_front_is_repeated_too(canary, build, monk
     monkeypatch.setattr(Canary, "_repeat", repeat)
     found._repeat_marked_members()
     assert repeated == [1, 0]
+
+
+@pytest.fixture
+def pool(canary):
+    """Return a function that compares boards a, b and c; the baseline is a's."""
+
+    def compare(*values_ms, board="a", flags=()):
+        found, evaluator = canary(*values_ms, flags=flags)
+        evaluator.boards = ("a", "b", "c")
+        found.state.usable_baseline.facts["processes"] = [{"board": board}]
+        said = []
+        found.state.observe = said.append
+        found.compare_boards()
+        assert evaluator.values_ms == []
+        return evaluator.left_out, [event.text for event in said]
+
+    return compare
+
+
+def test_a_board_that_is_not_as_fast_is_left_out(pool):
+    left_out, said = pool(*(2.0, 1.0), *(1.98, 1.0), *(1.02, 1.0))
+    assert left_out == ["b"]
+    why = "the baseline takes 1.98 of the time there that it takes on a"
+    assert said == [f"b is left out: {why}. Numbers of boards that differ don't compare."]
+
+
+def test_so_is_one_that_is_faster(pool):
+    assert pool(*(0.9, 1.0), *(0.9, 1.0), *(1.0, 1.0))[0] == ["b"]
+
+
+def test_a_process_that_lies_badly_leaves_no_board_out(pool):
+    assert pool(*(1.3, 1.0), *(1.01, 1.0), *(1.0, 1.0)) == ([], [])
+
+
+def test_where_all_have_drifted_alike_none_is_left_out(pool):
+    assert pool(*(1.22, 1.2), *(1.18, 1.2)) == ([], [])
+
+
+def test_they_are_compared_even_if_the_baseline_was_disturbed(pool):
+    assert pool(*(2.0, 1.0), *(2.0, 1.0), *(1.0, 1.0), flags=["other work"])[0] == ["b"]
+
+
+def test_a_board_that_cannot_be_timed_is_left_out(pool):
+    left_out, said = pool(*(DeviceLost("unplugged"), 1.0), *(1.0, 1.0))
+    assert left_out == ["b"]
+    assert "the baseline can't be timed there" in said[0]
+
+
+def test_the_first_may_be_another_one_by_now(pool):
+    assert pool(*(1.0, 1.0), *(1.0, 1.0), board="z") == ([], [])
+
+
+def test_boards_are_read_one_by_one(canary):
+    found, _ = canary(1.01, 1.02)
+    assert [found.read(3, board).board for board in ("a", "b")] == ["a", "b"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import ClassVar
@@ -30,6 +31,9 @@ class FakeEvaluator:
     def __init__(self, build, again_ms, broken):
         self.make, self.again_ms, self.broken = build.record, again_ms, broken
         self.asked, self.learned = [], []
+
+    def staying_on(self):
+        return nullcontext()
 
     def build_again(self, candidate, _before, _label):
         return candidate

@@ -222,6 +222,23 @@ def test_a_live_display_names_trial_and_stage(live):
     assert "starting  |  trial 4: compress  " in terminal.said()
 
 
+def test_a_live_display_names_all_trials_under_way(live, finished, build):
+    progress, terminal = live
+    for number in (0, 1):
+        progress(TrialStarted(number, {}))
+    progress(StageStarted("trial 1", "distill", False))
+    terminal.said()
+    progress(StageStarted("trial 0", "benchmark", True))
+    assert "starting  |  trial 0: benchmark  0 s  |  trial 1: distill  0 s" in terminal.said()
+    baseline = build.record(1.0, 4.0, 0.95)
+    progress(finished(build.record(0.5, 2.0, 0.95), baseline=baseline))
+    said = terminal.said()
+    assert "trial 1: distill  0 s" in said
+    assert "trial 0" not in said
+    progress(StageStarted("canary", "benchmark", True))
+    assert "trial 1: distill  0 s  |  canary: benchmark" in terminal.said()
+
+
 def test_a_live_display_shows_time_left_front_and_hypervolume(live, finished, build):
     progress, terminal = live
     baseline = build.record(1.0, 4.0, 0.95)
@@ -229,7 +246,7 @@ def test_a_live_display_shows_time_left_front_and_hypervolume(live, finished, bu
     assert "hypervolume 0.0000" in terminal.said()
     progress(finished(build.record(0.5, 2.0, 0.95), baseline=baseline, left_s=65.0))
     said = terminal.said()
-    assert "1 of 10 trials, about 1 min 5 s left  |  " in said
+    assert "1 of 10 trials, about 1 min 5 s left" in said
     assert "1 on the front of 1 finished trials" in said
     assert "hypervolume 0.0480" in said  # ln 2 * ln 2 * 0.10
 
@@ -275,7 +292,7 @@ def test_a_live_display_without_a_baseline_has_no_hypervolume(live, finished, bu
     progress(BaselineMeasured(failed, build.run(baseline=failed)))
     progress(finished(build.record(), baseline=failed))
     said = terminal.said()
-    assert "1 of 10 trials  |  " in said
+    assert "1 of 10 trials" in said
     assert "hypervolume" not in said
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from evaluators.failures import CandidateRejected, DeviceLost, DiskFull
@@ -10,8 +12,12 @@ from search.retries import DEVICE_RETRIES, MOST_LOSSES, Retries
 class ScriptedRecovery:
     """Brings the device back so many times."""
 
-    def __init__(self, times):
-        self.times, self.asked = times, []
+    def __init__(self, times, others=0):
+        self.times, self.asked, self.said = times, [], []
+        self.device = SimpleNamespace(board="a", leave_out=lambda _board: bool(others))
+
+    def say(self, text):
+        self.said.append(text)
 
     def bring_back(self, lost, times):
         self.asked.append((lost.reason, times))
@@ -50,6 +56,19 @@ def test_a_device_that_does_not_come_back_ends_the_run():
     with pytest.raises(DeviceGone, match=r"gone\. Every finished trial is kept") as caught:
         Retries(ScriptedRecovery(0)).run(work(*lost(1)))
     assert caught.value.exit_code == 3
+
+
+def test_where_another_board_is_left_the_search_goes_on_with_it():
+    recovery = ScriptedRecovery(0, others=1)
+    assert Retries(recovery).run(work(*lost(1))) == 7
+    assert recovery.said == ["it doesn't come back: gone. The search goes on without it."]
+
+
+def test_once_nobody_waits_a_lost_device_is_not_brought_back():
+    recovery = ScriptedRecovery(9)
+    with pytest.raises(DeviceLost, match="unplugged"):
+        Retries(recovery, is_over=True).run(work(*lost(1)))
+    assert recovery.asked == []
 
 
 def test_so_do_several_in_a_row_that_lose_it():

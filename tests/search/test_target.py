@@ -8,6 +8,7 @@ import pytest
 from evaluators.benchmark.environment import cpu_model
 from evaluators.benchmark.survey import EngineFound, survey_here
 from evaluators.child_process import Limits
+from evaluators.devices.boards import Boards
 from evaluators.devices.ssh import SshDevice
 from evaluators.engines import load_engine
 from evaluators.engines.engine import Missing
@@ -165,7 +166,7 @@ def on_board(space_of, monkeypatch):
 def test_a_board_counts_with_what_it_has_itself(on_board):
     environment = {"cpu_model": "Raspberry Pi 5", "cpu_count": 4}
     found = on_board(environment=environment, memory_bytes=8 * 2**30, fingerprint="abc")
-    assert isinstance(found.device, SshDevice)
+    assert isinstance(found.device, Boards)
     assert (found.machine, found.device.cpu_count) == ("Raspberry Pi 5", 4)
     assert found.device.fingerprint() == "abc"
     assert found.device.limits.memory_bytes == 6 * 2**30

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from spaces.connection import CONNECT_PATTERN, Ssh, connection_from_text
+from spaces.connection import CONNECT_PATTERN, Ssh, boards_from_text, connection_from_text
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,23 @@ def test_what_is_neither_is_refused(text):
 def test_a_password_is_refused(text):
     with pytest.raises(ValueError, match=r"^must not hold a password, which SSH keys replace$"):
         connection_from_text(text)
+
+
+def test_several_boards_are_listed():
+    assert boards_from_text("local") == ()
+    assert boards_from_text("ssh://a") == (Ssh("a"),)
+    assert boards_from_text(["ssh://a", "ssh://pi@a:23"]) == (Ssh("a"), Ssh("a", "pi", 23))
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule"),
+    [
+        ([], "must list boards"),
+        (["ssh://a", "local"], "must list boards"),
+        (["ssh://a", "ssh://a"], "must list each board once"),
+        (["ssh://a", 3], "must be local or ssh"),
+    ],
+)
+def test_a_list_that_is_no_pool_is_refused(raw, rule):
+    with pytest.raises(ValueError, match=rule):
+        boards_from_text(raw)

@@ -18,7 +18,7 @@ def validate(kind, raw):
         (field_types.ObjectiveNames, ["mAP", "power_w"], ("mAP", "power_w")),
         (field_types.Duration, "5m", 300),
         (field_types.Size, "1KiB", 1024),
-        (field_types.Connection, "local", None),
+        (field_types.Connection, "local", ()),
         (field_types.Precisions, "int8", ("int8",)),
         (field_types.Precisions, ["int8", "fp32"], ("int8", "fp32")),
         (field_types.Sparsity, 0, Fixed(0.0)),

@@ -35,11 +35,7 @@ def test_the_coral_space_in_full():
 def test_defaults(load):
     space = load()
     assert space.batch_size == 1
-    assert (space.device.connect, space.device.meter, space.device.if_absent) == (
-        None,
-        None,
-        "fail",
-    )
+    assert (space.device.connect, space.device.meter, space.device.if_absent) == ((), None, "fail")
     assert (space.budget.trials, space.budget.timeout_s) == (30, None)
     assert (space.limits.stage_timeout_s, space.limits.memory_bytes) == (600, None)
     assert space.objectives == ("latency_p90_ms", "peak_memory_mib", "power_w", "accuracy")
@@ -112,7 +108,7 @@ def test_names_that_only_later_layers_know_are_kept(load):
 
 def test_a_device_behind_ssh(load):
     space = load("", "device.connect=ssh://pi@board:2222")
-    assert space.device.connect == Ssh("board", "pi", 2222)
+    assert space.device.connect == (Ssh("board", "pi", 2222),)
 
 
 def test_a_model_that_exists_only_as_onnx(load):

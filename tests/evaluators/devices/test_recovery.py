@@ -16,7 +16,7 @@ LOST = DeviceLost("the cable was pulled.")
 class Flaky:
     """Answers ``after`` so many attempts, or after a program ran on it."""
 
-    name = "board"
+    name, board = "board", None
 
     def __init__(self, after=None, cured_by=None):
         self.after, self.cured_by, self.attempts, self.done = after, cured_by, 0, []
@@ -31,8 +31,8 @@ class Flaky:
         if self.cured_by == program:
             self.after = 0
 
-    def close(self):
-        self.done.append("close")
+    def hang_up(self):
+        self.done.append("hang up")
 
 
 @pytest.fixture
@@ -79,13 +79,15 @@ def test_what_never_comes_back_is_given_up_with_all_that_was_tried(recovery):
 
 def test_a_reset_is_a_program_here_and_a_reboot_one_there(recovery, tmp_path):
     done = tmp_path / "done"
-    write = f"import pathlib; pathlib.Path({str(done)!r}).touch()"
+    name = "os.environ['EDGE_INFERENCE_SEARCH_BOARD']"
+    write = f"import os, pathlib; pathlib.Path({str(done)!r}).write_text({name})"
     plan = RecoveryPlan((sys.executable, "-c", write), ("reboot",), 60.0)
     device = Flaky(cured_by=("reboot",))
     made, said, _ = recovery(device, plan)
     assert made.bring_back(LOST, 1) is None
     assert done.exists()
-    assert device.done == ["close", ("reboot",)]
+    assert device.done == ["hang up", ("reboot",)]
+    assert done.read_text() == "board"
     assert said[-1] == "board is back after: reboot."
 
 

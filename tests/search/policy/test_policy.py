@@ -59,6 +59,8 @@ class Stand:
     def reference_metric(self):
         return 0.92
 
+    boards = (None,)
+
     def build_again(self, *_):
         raise DeviceLost("only a formula")  # so the canary says nothing
 
@@ -220,3 +222,18 @@ def test_no_model_is_trained_twice_to_the_same_rung(search):
     assert climbed
     assert max(climbed.values()) == 1
     assert math.isfinite(found.stand.now_s)
+
+
+def test_what_is_under_way_is_not_proposed_again(search):
+    found = search(100.0)
+    state, under_way = found.state, []
+    for _ in range(5):
+        proposal = found.loop.policy.propose(state.snapshot(), state.candidates, under_way)
+        if proposal is None:
+            break
+        candidate = proposal.candidate
+        assert candidate not in under_way
+        rungs = [(prefix_of(each), each.epochs) for each in under_way]
+        assert proposal.arm != "rung" or (prefix_of(candidate), candidate.epochs) not in rungs
+        under_way.append(candidate)
+    assert len(under_way) > 1
