@@ -61,12 +61,15 @@ def _engines(found: Survey, python: str | None) -> Table:
 
 def _engine(engine: Engine, there: EngineFound, python: str | None) -> tuple[str, str]:
     """Return whether an engine is there, and what would add it."""
-    if there.missing is None:
-        return f"{engine.distribution} {there.version or 'of unknown version'}", ""
-    remedy = there.missing.remedy
-    if python is not None and engine.is_from_pip:
-        remedy = pip_install(engine, python)
-    return f"no: {there.missing.what} is missing", remedy
+    if there.missing is not None:
+        remedy = there.missing.remedy
+        if python is not None and engine.is_from_pip:
+            remedy = pip_install(engine, python)
+        return f"no: {there.missing.what} is missing", remedy
+    compiler = engine.missing_compiler()
+    if compiler is not None:
+        return f"no: {compiler.what} is missing on this machine", compiler.remedy
+    return f"{engine.distribution} {there.version or 'of unknown version'}", ""
 
 
 def _meters(found: Survey) -> Table:

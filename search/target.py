@@ -208,6 +208,7 @@ def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
     connect = space.device.connect
     there = found.engines[engine.name].missing
     here = engine.missing() if connect is not None and engine.compiles_on_host else None
+    compiler = engine.missing_compiler()
     lines = []
     if there is not None and connect is not None and engine.is_from_pip:
         lines.append(
@@ -219,6 +220,9 @@ def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
         lines.append(f"{engine.name}{where} needs {there.what}. Add it with: {there.remedy}")
     if here is not None:
         lines.append(f"{engine.name} needs {here.what} on this machine, too: {here.remedy}")
+    if compiler is not None:
+        where = "" if connect is None else " on this machine"
+        lines.append(f"{engine.name}{where} needs {compiler.what}. Add it with: {compiler.remedy}")
     return lines
 
 
