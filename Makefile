@@ -27,7 +27,7 @@ run: .venv/set-up-to-run
 
 # What depends on what is timed runs alone, the rest on every CPU.
 test: .venv/set-up-to-develop
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not measures'
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not measures and not long'
 	$(BIN)/python -m pytest -m measures
 
 check: style types layers device-side

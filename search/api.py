@@ -9,7 +9,7 @@ from evaluators.bundle.verification import Verification
 from reports.bundle.exported import fetch_trial
 from reports.bundle.verify import verify_bundle
 from reports.bundle.write import check_out, write_bundle
-from search.events import Event, Observer
+from search.events import Event, Notice, Observer
 from search.outputs import OutputsOfARunningSearch, write_outputs
 from search.records import Run
 from search.run_directory import RunDirectory
@@ -89,18 +89,31 @@ def export(
     return folder
 
 
-def verify(bundle: str | Path) -> Verification:
-    """Check a bundle's files, outputs, latency and memory on this machine.
+def verify(
+    bundle: str | Path,
+    *,
+    connect: str | None = None,
+    python: str = "python3",
+    observe: Observer | None = None,
+) -> Verification:
+    """Check a bundle's files, outputs, latency and memory on this machine or on a board.
+
+    Args:
+        bundle: A folder that `export` wrote.
+        connect: ``ssh://user@host[:port]`` of the board; None is this machine.
+        python: The board's interpreter: a name on its PATH, or a path there.
+        observe: Called with what takes time.
 
     Returns:
         What came out; ``is_verified`` says whether all of it is as it was measured.
 
     Raises:
-        UsageError: If it isn't a bundle as it was exported.
-        MissingError: If its engine or device isn't here.
-        CannotRun: If the engine can't run it here.
+        UsageError: If it isn't a bundle as it was exported, or ``connect`` is no address.
+        MissingError: If its engine or device isn't there, or the board can't be reached.
+        CannotRun: If the engine can't run it there.
     """
-    return verify_bundle(Path(bundle))
+    say = observe or _ignore
+    return verify_bundle(Path(bundle), connect, python, lambda text: say(Notice(text)))
 
 
 def load(run_dir: str | Path) -> Run:

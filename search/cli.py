@@ -36,6 +36,7 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="Change one key of the space file; repeatable."
     ),
 ]
+PythonOption = Annotated[str, typer.Option(metavar="PROGRAM", help="The board's Python.")]
 
 
 class Format(StrEnum):
@@ -184,11 +185,19 @@ def export(
 @app.command()
 def verify(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder that export wrote.")],
+    connect: Annotated[
+        str | None,
+        typer.Option(metavar="ssh://user@host[:port]", help="Measure on this board instead."),
+    ] = None,
+    python: PythonOption = "python3",
 ) -> None:
     """Check a bundle's files and outputs, and whether latency or memory moved on this machine."""
-    from search import api
+    from rich.console import Console
 
-    found = api.verify(bundle)
+    from search import api
+    from search.progress import PlainProgress
+
+    found = api.verify(bundle, connect=connect, python=python, observe=PlainProgress(Console()))
     typer.echo("\n".join(found.lines()))
     raise typer.Exit(found.exit_code)
 
@@ -209,7 +218,7 @@ def devices(
         str | None,
         typer.Option(metavar="ssh://user@host[:port]", help="Look at this board instead."),
     ] = None,
-    python: Annotated[str, typer.Option(metavar="PROGRAM", help="The board's Python.")] = "python3",
+    python: PythonOption = "python3",
 ) -> None:
     """List engines, devices, meters and clocks found here, and what would add the missing ones."""
     from search.devices import print_devices

@@ -9,16 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from evaluators.benchmark.survey import EngineFound, MeterFound, Survey
-from evaluators.child_process import Limits
-from evaluators.devices.device import Device
-from evaluators.devices.local import LocalDevice
 from evaluators.devices.ssh import SshDevice
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
 from search.absence import stand_in_reason
-from search.errors import UsageError
-from search.target import look_at, pip_install
-from spaces.connection import Ssh, connection_from_text
+from search.target import device_at, look_at, pip_install
 
 _PATIENCE_S = 120.0
 """How long looking at a slow board may take."""
@@ -35,25 +30,12 @@ def print_devices(connect: str | None = None, python: str = "python3") -> None:
         UsageError: If ``connect`` is no address.
         MissingError: If the board can't be reached or lacks Python or NumPy.
     """
-    address = _address(connect)
-    no_limits = Limits(_PATIENCE_S, 0)
-    if address is None:
-        device: Device = LocalDevice("this machine", no_limits)
-    else:
-        device = SshDevice(address.host, address, python, no_limits, no_limits)
-    with closing(device):
+    with closing(device_at(connect, python, _PATIENCE_S)) as device:
         found = look_at(device)
     console = Console()
     console.print(_machine(device.name, found))
-    console.print(_engines(found, None if address is None else python))
+    console.print(_engines(found, python if isinstance(device, SshDevice) else None))
     console.print(_meters(found))
-
-
-def _address(connect: str | None) -> Ssh | None:
-    try:
-        return None if connect is None else connection_from_text(connect)
-    except ValueError as error:
-        raise UsageError(f"--connect {error}, but got {connect!r}.") from error
 
 
 def _machine(name: str, found: Survey) -> Table:
@@ -79,12 +61,15 @@ def _engines(found: Survey, python: str | None) -> Table:
 
 def _engine(engine: Engine, there: EngineFound, python: str | None) -> tuple[str, str]:
     """Return whether an engine is there, and what would add it."""
-    if there.missing is None:
-        return f"{engine.distribution} {there.version or 'of unknown version'}", ""
-    remedy = there.missing.remedy
-    if python is not None and engine.is_from_pip:
-        remedy = pip_install(engine, python)
-    return f"no: {there.missing.what} is missing", remedy
+    if there.missing is not None:
+        remedy = there.missing.remedy
+        if python is not None and engine.is_from_pip:
+            remedy = pip_install(engine, python)
+        return f"no: {there.missing.what} is missing", remedy
+    compiler = engine.missing_compiler()
+    if compiler is not None:
+        return f"no: {compiler.what} is missing on this machine", compiler.remedy
+    return f"{engine.distribution} {there.version or 'of unknown version'}", ""
 
 
 def _meters(found: Survey) -> Table:

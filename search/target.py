@@ -20,6 +20,7 @@ from evaluators.measurement import MEASURED, PowerSource
 from evaluators.meters import load_meter, meter_names
 from search.absence import absence_notice, processor_name, untimed_engines, why_absent
 from search.errors import MissingError, UsageError
+from spaces.connection import connection_from_text
 from spaces.dimensions import Choice, Fixed, Value
 from spaces.errors import suggest
 from spaces.field_types import MeterCommand
@@ -82,6 +83,33 @@ def look_at(device: Device, meter: str | None = None, program: Sequence[str] = (
         raise MissingError(failure.reason) from failure
 
 
+def device_at(connect: str | None, python: str, stage_timeout_s: float) -> Device:
+    """Return the device that ``--connect`` names, its memory without a limit.
+
+    Args:
+        connect: ``ssh://user@host[:port]`` for a board; None for this machine.
+        python: The board's interpreter.
+        stage_timeout_s: The longest that one job may take.
+
+    Raises:
+        UsageError: If ``connect`` is no address.
+    """
+    try:
+        address = None if connect is None else connection_from_text(connect)
+    except ValueError as error:
+        raise UsageError(f"--connect {error}, but got {connect!r}.") from error
+    limits = Limits(stage_timeout_s, 0)
+    if address is None:
+        return LocalDevice("this machine", limits)
+    return SshDevice(address.host, address, python, limits, limits)
+
+
+def allow_share_of_memory(device: Device, found: Survey) -> None:
+    """Let a job take most of the memory that a device was found to have."""
+    share_bytes = int(found.memory_bytes * _SHARE_OF_MEMORY)
+    device.restrict(replace(device.limits, memory_bytes=share_bytes))
+
+
 def child_limits(space: Space) -> Limits:
     """Return what a child may take; memory is a share of the machine's unless the file says."""
     memory_bytes = space.limits.memory_bytes or int(
@@ -111,8 +139,7 @@ def _device(space: Space) -> Device:
 
 def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...]) -> Target:
     if space.limits.memory_bytes is None:
-        share_bytes = int(found.memory_bytes * _SHARE_OF_MEMORY)
-        device.restrict(replace(device.limits, memory_bytes=share_bytes))
+        allow_share_of_memory(device, found)
     engines = _find_engines(space, found)
     for name, engine in engines.items():
         engine.meet(found.engines[name].accelerator)
@@ -193,6 +220,7 @@ def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
     boards = space.device.connect
     there = found.engines[engine.name].missing
     here = engine.missing() if boards and engine.compiles_on_host else None
+    compiler = engine.missing_compiler()
     lines = []
     if there is not None and boards and engine.is_from_pip:
         lines.append(
@@ -204,6 +232,9 @@ def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
         lines.append(f"{engine.name}{where} needs {there.what}. Add it with: {there.remedy}")
     if here is not None:
         lines.append(f"{engine.name} needs {here.what} on this machine, too: {here.remedy}")
+    if compiler is not None:
+        where = " on this machine" if boards else ""
+        lines.append(f"{engine.name}{where} needs {compiler.what}. Add it with: {compiler.remedy}")
     return lines
 
 

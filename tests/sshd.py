@@ -13,8 +13,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -111,12 +115,19 @@ class Sshd:
             self._process = None
 
     def cut(self) -> None:
-        """Kill the server's half of every connection, as a network that fails would."""
+        """Kill the server's half of every connection, as a board that restarts would."""
+        self._signal_connections(signal.SIGKILL)
+
+    def silence(self) -> None:
+        """Let every connection say nothing more and not end, as a cable that is pulled would."""
+        self._signal_connections(signal.SIGSTOP)
+
+    def _signal_connections(self, number: int) -> None:
         assert self._process is not None
         for child in _descendants(self._process.pid):
             if _name_of(child).startswith("sshd"):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
+                    os.kill(child, number)
 
     def processes(self) -> list[str]:
         """Return the command lines of all that runs on the board because somebody connected."""
@@ -133,6 +144,29 @@ class Sshd:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             return True
         return False
+
+
+@contextlib.contextmanager
+def running_sshd(folder: Path) -> Iterator[Sshd]:
+    """Run a server; where there is no sshd, the test is skipped."""
+    if SSHD is None:
+        pytest.skip("needs openssh-server")
+    folder.mkdir(exist_ok=True)
+    server = Sshd(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def interpreter_with(folder: Path) -> Path:
+    """Return an interpreter for a board that finds libraries and modules in a folder, too."""
+    python = folder / "python"
+    found = f"LD_LIBRARY_PATH={folder} PYTHONPATH={folder}"
+    python.write_text(f'#!/bin/sh\nexport {found}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    return python
 
 
 def wait_for(is_true, seconds=20.0) -> None:

@@ -73,7 +73,7 @@ def memory(rig: Rig) -> Figures:
 
 def _engine_artifacts(rig: Rig) -> list[Artifact]:
     engines = [load_engine(name) for name in engine_names()]
-    here = [engine for engine in engines if engine.missing() is None]
+    here = [each for each in engines if not (each.missing() or each.missing_compiler())]
     net = rig.scale.memory_net
     return rig.build("memory", [(net, each.name, each.default_precision) for each in here])
 

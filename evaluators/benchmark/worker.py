@@ -57,7 +57,7 @@ class Timed(NamedTuple):
 
 
 def handle(message: Message) -> Answer:
-    """Compile, benchmark what was compiled, answer samples, look at memory or at the device."""
+    """Compile, benchmark what was compiled, answer samples, look at memory, runtime or device."""
     return _KINDS[message.body["kind"]](message.body)
 
 
@@ -112,6 +112,11 @@ def benchmark(job: Dict[str, Any]) -> Answer:
         environment=environment,
     )
     return body, [*samples, *(array for split in outputs for array in split)]
+
+
+def name_runtime(job: Dict[str, Any]) -> Answer:
+    """Say which version of an engine's runtime is here."""
+    return {"runtime_version": load_engine(job["engine"]).load_runtime()}, []
 
 
 def answer_samples(job: Dict[str, Any]) -> Answer:
@@ -275,6 +280,7 @@ _KINDS: Dict[str, Callable[[Dict[str, Any]], Answer]] = {
     "benchmark": benchmark,
     "answer": answer_samples,
     "memory": private_memory,
+    "runtime": name_runtime,
     "survey": look_around,
 }
 

@@ -7,7 +7,7 @@ and the network never said so. Either way it takes a running job, the lock and i
 ::
 
     host                                  agent
-      {"ask": "lacking", "files"}    ->     {"result": which of these files aren't here}
+      {"ask": "lacking", "files"}    ->     {"result": which of these aren't here, or damaged}
       {"ask": "add", "sha256"} part  ->     keeps the file, once its SHA-256 is right
       {"ask": "lock", "holder"}      ->     {"result": None, or who holds it}
       {"ask": "run", "job", ...}     ->     a fresh worker ... its answer, passed on
@@ -27,7 +27,8 @@ import select
 import signal
 import subprocess
 import sys
-from typing import Any, Callable, Dict, List, Tuple
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from evaluators.board.files import BoardFiles
 from evaluators.board.job import HungUp, Limits, run_worker
@@ -37,6 +38,8 @@ from evaluators.frames import BrokenMessage, Frame, encode_frame, read_frame
 
 IDLE_LIMIT_S = 900.0
 """A host that trains for longer has to connect once more."""
+
+_CLEAN_UP_S = 5.0
 
 Answer = Tuple[Dict[str, Any], List[bytes]]
 
@@ -59,6 +62,7 @@ class Agent:
         self._lock = lock
         self._requests = requests
         self._answers = answers
+        self._told_to_end_s: Optional[float] = None
         self._asks: Dict[str, Callable[[Frame], Answer]] = {
             "lacking": self._lacking,
             "add": self._add,
@@ -101,9 +105,20 @@ class Agent:
         holder = dict(frame.body["holder"], pid=os.getpid())
         found = self._lock.try_to_take(holder)
         if found is not None and found.get("run") == holder["run"]:
-            with contextlib.suppress(OSError, TypeError):
-                os.kill(found["pid"], signal.SIGKILL)  # its worker dies with it
+            self._end_left_behind(found["pid"])
         return {"result": found}, []
+
+    def _end_left_behind(self, pid: int) -> None:
+        """End an agent whose host is here again: ask it to, and kill it where that is in vain."""
+        now_s = time.monotonic()
+        if self._told_to_end_s is None:
+            self._told_to_end_s, number = now_s, signal.SIGTERM
+        elif now_s - self._told_to_end_s > _CLEAN_UP_S:
+            number = signal.SIGKILL  # its worker dies with it
+        else:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
     def _release(self, _frame: Frame) -> Answer:
         self._lock.release()

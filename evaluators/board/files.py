@@ -22,7 +22,7 @@ import os
 import re
 import shutil
 import tempfile
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Set
 
 from evaluators.failures import EvaluationFailure
 
@@ -39,29 +39,40 @@ class BoardFiles:
 
     def __init__(self, root: str) -> None:
         self._files = os.path.join(root, "files")
-        work = os.path.join(root, "work")
-        for folder in (self._files, work):
+        self._all_work = os.path.join(root, "work")
+        for folder in (self._files, self._all_work):
             os.makedirs(folder, mode=0o700, exist_ok=True)
-        _remove_abandoned(work)
-        self.work = tempfile.mkdtemp(dir=work)
+        _remove_abandoned(self._all_work)
+        self.work = tempfile.mkdtemp(dir=self._all_work)
         self._lock = os.open(os.path.join(self.work, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._intact: Set[str] = set()
 
     def close(self) -> None:
-        """Remove the work folder, and what is beyond the limit."""
+        """Remove the work folder, those of agents that were killed, and what is over the limit."""
         shutil.rmtree(self.work, ignore_errors=True)
         os.close(self._lock)
+        _remove_abandoned(self._all_work)
         self.evict()
 
     def lacking(self, names: Iterable[str]) -> List[str]:
-        """Return those files that aren't here; the others count as used."""
-        missing = []
-        for sha256 in dict.fromkeys(names):
-            try:
-                os.utime(self.path(sha256))
-            except FileNotFoundError:
-                missing.append(sha256)
-        return missing
+        """Return those files that aren't here or were damaged; the others count as used.
+
+        Cards and power supplies of boards fail: a file of an earlier agent is read once before it
+        is believed.
+        """
+        return [sha256 for sha256 in dict.fromkeys(names) if not self._has(sha256)]
+
+    def _has(self, sha256: str) -> bool:
+        place = self.path(sha256)
+        try:
+            os.utime(place)
+            if sha256 not in self._intact and _sha256_of(place) != sha256:
+                return False
+        except OSError:  # not here, or not to be read any more
+            return False
+        self._intact.add(sha256)
+        return True
 
     def path(self, sha256: str) -> str:
         """Return where a file is, or would be.
@@ -92,6 +103,7 @@ class BoardFiles:
             os.unlink(coming)
             raise EvaluationFailure("a file arrived damaged: {}.".format(sha256))
         os.replace(coming, place)
+        self._intact.add(sha256)
 
     def keep(self, path: str) -> str:
         """Move a file of the work folder to the kept ones, and return its SHA-256."""

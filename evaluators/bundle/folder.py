@@ -217,7 +217,7 @@ def _bundle(folder: Path, said: Dict[str, Any]) -> Bundle:
         artifact=artifact,
         batch_size=int(said["batch_size"]),
         timing={str(name): float(value) for name, value in said["timing"].items()},
-        machine=str(said["device"]["machine"]),
+        machine=str(said["device"]["environment"]["cpu_model"]),
         disturbances=[str(each) for each in said["disturbances"]],
         inputs=[_tensor(each) for each in said["inputs"]],
         outputs=[_tensor(each) for each in said["outputs"]],

@@ -88,11 +88,11 @@ class Model:
         self.close()
 
 
-def find_engine(bundle: Bundle) -> Engine:
-    """Return the engine of a bundle.
+def engine_of(bundle: Bundle) -> Engine:
+    """Return the engine of a bundle; its runtime may be elsewhere.
 
     Raises:
-        EngineMissing: If its code or its runtime isn't here.
+        EngineMissing: If its code isn't here.
     """
     if bundle.engine not in engine_names():
         raise EngineMissing(
@@ -100,7 +100,16 @@ def find_engine(bundle: Bundle) -> Engine:
                 bundle.folder, bundle.engine, ", ".join(engine_names())
             )
         )
-    engine = load_engine(bundle.engine)
+    return load_engine(bundle.engine)
+
+
+def find_engine(bundle: Bundle) -> Engine:
+    """Return the engine of a bundle, whose runtime is here.
+
+    Raises:
+        EngineMissing: If its code or its runtime isn't here.
+    """
+    engine = engine_of(bundle)
     lacks = engine.missing()
     if lacks is not None:
         raise EngineMissing(

@@ -15,10 +15,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from evaluators.benchmark.attempts import RunJob, least_disturbed
-from evaluators.benchmark.environment import cpu_model
 from evaluators.benchmark.percentile import percentile
 from evaluators.bundle.folder import Bundle, Recorded, read_check
-from evaluators.bundle.model import EngineMissing, find_engine
+from evaluators.bundle.model import EngineMissing
 from evaluators.bundle.outputs import OutputVerdict, compare_outputs
 from evaluators.failures import CandidateRejected
 from evaluators.framing import Message
@@ -57,7 +56,7 @@ class Verification(NamedTuple):
 
     Attributes:
         title: Of the bundle.
-        remarks: What is another here than where it was measured, and what disturbed.
+        remarks: What is another now than when it was measured, and what disturbed.
     """
 
     title: str
@@ -107,7 +106,7 @@ class Verification(NamedTuple):
             return "verified: it answers, and runs, as it was measured"
         return (
             "NOT VERIFIED: {}. Look for another processor, version, clock or load; if it is to run "
-            "like this, search again here.".format("; ".join(wrong))
+            "like this, search again on such a device.".format("; ".join(wrong))
         )
 
 
@@ -121,14 +120,14 @@ def verify(bundle: Bundle, run: RunJob, processes: int = PROCESSES) -> Verificat
 
     Raises:
         BundleDamaged: If the check inputs can't be read.
-        EngineMissing: If it can't be run by the version of the engine that is here.
-        EvaluationFailure: If it can't be run here, by the version that it was measured with.
+        EngineMissing: If it can't be run by the version of the engine that the device has.
+        EvaluationFailure: If it can't be run there, by the version that it was measured with.
     """
     inputs, outputs = read_check(bundle)
     try:
         answers = _measured(bundle, inputs, run, processes)
     except CandidateRejected as failure:
-        raise _blamed(bundle, failure) from failure
+        raise _blamed(bundle, run, failure) from failure
     return Verification(
         bundle.title,
         _remarks(bundle, answers),
@@ -152,19 +151,15 @@ def _measured(
         ]
 
 
-def _blamed(bundle: Bundle, failure: CandidateRejected) -> Exception:
-    """Return the failure, or what is missing where another version of the engine is here."""
-    here = find_engine(bundle).load_runtime()
-    if bundle.version in here:
+def _blamed(bundle: Bundle, run: RunJob, failure: CandidateRejected) -> Exception:
+    """Return the failure, or what is missing where the device has another version of the engine."""
+    there = str(run({"kind": "runtime", "engine": bundle.engine}).body["runtime_version"])
+    if bundle.version in there:
         return failure
     return EngineMissing(
-        "{} {} ran it, and {} here can't: {} Add the former with: python -m pip install "
-        "--requirement {}".format(
-            bundle.distribution,
-            bundle.version,
-            here,
-            failure.reason,
-            bundle.folder / "requirements.txt",
+        "{dist} {version} ran it, and {there} can't: {reason} Install the former where it is to "
+        "run: python -m pip install {dist}=={version}".format(
+            dist=bundle.distribution, version=bundle.version, there=there, reason=failure.reason
         )
     )
 
@@ -203,19 +198,20 @@ def _value(si_name: str, answer: Message) -> Optional[float]:
 
 
 def _remarks(bundle: Bundle, answers: Sequence[Message]) -> List[str]:
-    """Say what is another than where the bundle was measured, and what disturbed."""
+    """Say what is another than when the bundle was measured, and what disturbed."""
     remarks = []
-    if cpu_model() != bundle.machine:
+    machine = answers[0].body["environment"]["cpu_model"]
+    if machine != bundle.machine:
         remarks.append(
-            "It was measured on {}, and this is {}: numbers of two machines needn't agree.".format(
-                bundle.machine, cpu_model()
+            "It was measured on {}, and now on {}: numbers of two machines needn't agree.".format(
+                bundle.machine, machine
             )
         )
-    here = str(answers[0].body["runtime_version"])
-    if bundle.version not in here:
+    runtime = str(answers[0].body["runtime_version"])
+    if bundle.version not in runtime:
         remarks.append(
-            "It was measured with {} {}, and here is {}.".format(
-                bundle.distribution, bundle.version, here
+            "It was measured with {} {}, and now with {}.".format(
+                bundle.distribution, bundle.version, runtime
             )
         )
     if bundle.disturbances:

@@ -55,6 +55,7 @@ OPTIONS = (
     f"-oServerAliveInterval={ALIVE_INTERVAL_S}",
     f"-oServerAliveCountMax={ALIVE_COUNT}",
 )
+_NAMED_BY = "device.python, or --python"
 _GREETING_LIMIT_BYTES = 2**16
 _COMMAND = "exec {} -c 'import sys;exec(sys.stdin.buffer.raw.readline())'"
 
@@ -143,7 +144,7 @@ class SshLink:
             oldest = ".".join(map(str, OLDEST_PYTHON))
             raise DeviceLost(
                 f"{self._python} on {self._address.host} must be CPython {oldest} or later, but is "
-                f"{facts['python']}. Install a newer one there, and name it with device.python."
+                f"{facts['python']}. Install a newer one there, and name it with {_NAMED_BY}."
             )
         if not facts["is_here"]:
             self._send(archive.content)
@@ -231,13 +232,13 @@ def explanation(address: Ssh, python: str, exit_code: int | None, said: str) -> 
         )
     if "Permission denied" in said:
         return (
-            f"{address.host}: it doesn't accept your key ({last}). Nothing is asked while a search "
-            f"runs: make this work without a password first: {by_hand}"
+            f"{address.host}: it doesn't accept your key ({last}). Nothing is asked at a terminal: "
+            f"make this work without a password first: {by_hand}"
         )
     if exit_code in (126, 127):
         return (
             f"{address.host}: {python} can't be run there ({last}). Install CPython 3.7 or later, "
-            "or name another one with device.python."
+            f"or name another one with {_NAMED_BY}."
         )
     return f"{address.host}: the link is cut (ssh ended with {exit_code}: {last[:300]})."
 

@@ -180,6 +180,14 @@ class Engine(abc.ABC):
             "pip install 'edge-inference-search[{}]'".format(self.extra),
         )
 
+    def missing_compiler(self) -> Optional[Missing]:
+        """Return what the machine that searches lacks to compile, without which nothing goes on.
+
+        Only an engine that ``compiles_on_host`` has any; others say all that they need by
+        `missing`, on the device.
+        """
+        return None
+
     def stand_in_reason(self) -> Optional[str]:
         """Return why this engine can only be measured on a stand-in here, or None."""
         return None

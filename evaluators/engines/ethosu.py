@@ -2,7 +2,9 @@
 
 Nothing runs on an Ethos-U from here, so no latency, memory or power of it is measured. Vela's own
 estimates are shown as such, and accuracy is measured with the very int8 model that it compiled, on
-the CPU of the machine at hand. A CPU's latency would say nothing of the NPU's, so there is none.
+the CPU of the device. A CPU's latency would say nothing of the NPU's, so there is none.
+
+Vela runs where the search does: a board needs a TFLite runtime for the answers, and nothing else.
 
 ``compile`` leaves, beside Vela's tables (see `evaluators.engines.tflite.vela`)::
 
@@ -30,6 +32,7 @@ from evaluators.engines.tflite.vela import COMPILED_FILE, Setup, VelaReport, com
 from evaluators.failures import CandidateRejected
 from evaluators.flag import Flag, FlagValue
 
+VELA = "ethosu.vela"
 _BY_VELA = "estimated: vela"
 _CHIPS = {
     "ethos-u55": (32, 64, 128, 256),
@@ -44,9 +47,10 @@ class EthosUEngine(Engine):
     name = "ethosu"
     forms: Mapping[str, str] = {"int8": "tflite_int8"}
     default_precision = "int8"
-    distribution = "ethos-u-vela"
-    module = "ethosu.vela"
-    extra = "ethosu"
+    distribution = "ai-edge-litert"
+    module = "ai_edge_litert"
+    extra = "litert"
+    compiles_on_host = True
     figures: Mapping[str, Figure] = {
         "ethosu_cycles": Figure("minimize", _BY_VELA),
         "ethosu_sram_bytes": Figure("minimize", _BY_VELA),
@@ -71,8 +75,19 @@ class EthosUEngine(Engine):
         }
 
     def missing(self) -> Optional[Missing]:
-        """Return what to install where Vela or a TFLite runtime isn't found."""
-        return super().missing() or missing_runtime("litert")
+        """Return what to install where neither name of the TFLite runtime is found."""
+        return missing_runtime(self.extra)
+
+    def missing_compiler(self) -> Optional[Missing]:
+        """Return what to install where Vela isn't found."""
+        if importlib.util.find_spec(VELA.partition(".")[0]) is not None:
+            return None
+        remedy = "pip install 'edge-inference-search[ethosu]'"
+        return Missing("the Python package ethos-u-vela", remedy)
+
+    def toolchain(self) -> str:
+        """Return Vela's version, or nothing where it isn't found."""
+        return "" if self.missing_compiler() else _vela_version()
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Refuse every precision but int8, and a memory mode that the chip hasn't."""
@@ -121,10 +136,9 @@ class EthosUEngine(Engine):
 
 
 def _notes(setup: Setup, report: VelaReport) -> List[str]:
-    version = importlib.import_module("ethosu.vela._version").__version__
     notes = [
         "Compiled by Vela {} for {} in Arm's system {}, at {:.0f} MHz.".format(
-            version, setup.accelerator, setup.system, report.clock_hz / 1e6
+            _vela_version(), setup.accelerator, setup.system, report.clock_hz / 1e6
         )
     ]
     if report.cpu_ops:
@@ -134,6 +148,10 @@ def _notes(setup: Setup, report: VelaReport) -> List[str]:
             )
         )
     return notes
+
+
+def _vela_version() -> str:
+    return str(importlib.import_module(VELA).__version__)
 
 
 def _listed(report: VelaReport) -> str:

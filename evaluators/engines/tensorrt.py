@@ -117,7 +117,7 @@ class TensorRt(Engine):
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Refuse what the GPU, or its DLA, has no instructions for."""
-        dla = _dla_refusal(precision, int(flags["dla_core"]))
+        dla = _dla_refusal(precision, int(self._complete(flags)["dla_core"]))
         gpu = self._gpu()
         return dla if dla or gpu is None else hardware_refusal(precision, gpu)
 
@@ -137,17 +137,21 @@ class TensorRt(Engine):
         self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path
     ) -> Compiled:
         """Build the plan for the GPU that is here."""
-        return compile_for(Cuda().gpu(), model, precision, flags, out_dir)
+        return compile_for(Cuda().gpu(), model, precision, self._complete(flags), out_dir)
 
     def open(
         self, compiled: Path, artifact: str, precision: str, flags: Mapping[str, FlagValue]
     ) -> Session:
         """Load the plan."""
         names = json.loads((compiled / _IO_FILE).read_text(encoding="utf-8"))
-        plan = (compiled / artifact).read_bytes()
+        plan, complete = (compiled / artifact).read_bytes(), self._complete(flags)
         return TensorRtSession(
-            Cuda(), load_package(), plan, names["inputs"], names["outputs"], flags
+            Cuda(), load_package(), plan, names["inputs"], names["outputs"], complete
         )
+
+    def _complete(self, flags: Mapping[str, FlagValue]) -> Mapping[str, FlagValue]:
+        """Add the defaults of flags that don't matter for a precision: a search leaves them out."""
+        return {**{name: flag.default for name, flag in self.flags(1).items()}, **flags}
 
 
 def compile_for(

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-import venv
+import threading
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from evaluators.benchmark.cpus import usable_cpus
 from evaluators.store_eviction import stored_entries
 from reports.bundle.write import sums_of
 from search.errors import UsageError
+from tests.bare_environment import bare_environment
+from tests.sshd import running_sshd, wait_for
 
 onnx = pytest.importorskip("onnx")
 for runtime in ("onnxruntime", "openvino"):
@@ -206,35 +208,15 @@ def test_an_engine_with_a_thread_fewer_has_moved(bundles, cli, changed):
     assert "NOT VERIFIED: latency_p50_ms moved" in done.stdout
 
 
-def link_packages(site_packages, *wanted):
-    """Link installed packages and all that they require into an environment's site-packages."""
-    done, waiting = set(), list(wanted)
-    while waiting:
-        name = waiting.pop()
-        if name in done:
-            continue
-        done.add(name)
-        found = metadata.distribution(name)
-        for top in {Path(file).parts[0] for file in found.files or () if ".." not in str(file)}:
-            target = site_packages / top
-            if not target.exists():
-                target.symlink_to(found.locate_file(top))
-        needs = (re.split(r"[^\w.-]", need) for need in found.requires or () if "extra" not in need)
-        waiting += [need[0] for need in needs]
-
-
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory):
     """Return fresh environments by name: with what requirements.txt names, and with NumPy alone."""
 
-    def make(*packages):
-        folder = tmp_path_factory.mktemp("environment")
-        venv.create(folder, with_pip=False, symlinks=True)
-        (site_packages,) = folder.glob("lib/python*/site-packages")
-        link_packages(site_packages, *packages)
-        return folder / "bin/python"
-
-    return {"complete": make("numpy", "onnxruntime"), "bare": make("numpy")}
+    wanted = {"complete": ("numpy", "onnxruntime"), "bare": ("numpy",)}
+    return {
+        name: bare_environment(tmp_path_factory.mktemp(name), *distributions)
+        for name, distributions in wanted.items()
+    }
 
 
 def alone(call, python, folder, *arguments):
@@ -307,3 +289,96 @@ def test_a_file_that_the_store_lost_is_built_again(run_dir, bundles, cli, search
     assert done.returncode == 0, done.stdout + done.stderr
     assert "isn't in the store any more, or is damaged: it is built again" in done.stdout
     assert json.loads((tmp_path / "again/bundle.json").read_text())["artifact_sha256"] == sha256
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    with running_sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture
+def verify_there(call, board, environments):
+    """Return a function that verifies a bundle on a board; nothing of it may stay there."""
+
+    def run(folder, environment="complete"):
+        board_python = ("--python", environments[environment])
+        command = (sys.executable, "-m", "search", "verify", folder, "--connect", "ssh://board")
+        return call(*command, *board_python, PATH=board.client_path)
+
+    yield run
+    wait_for(lambda: not board.processes())
+    work = board.cache / "work"
+    assert not work.exists() or list(work.iterdir()) == []
+
+
+def verdict(stdout):
+    """Return what was printed but for the numbers of today."""
+    return [
+        line
+        for line in stdout.splitlines()
+        if not line.startswith(("peak_memory_mib", "! Disturbed", "   "))
+    ]
+
+
+def test_a_board_with_the_runtime_alone_gives_the_same_verdict(cli, changed, verify_there, board):
+    elsewhere = {"machine": "Cortex-A53", "environment": {"cpu_model": "Cortex-A53"}}
+    folder = changed(device=elsewhere)
+    here, there = cli("verify", folder), verify_there(folder)
+    assert there.returncode == here.returncode == 0, there.stdout + there.stderr
+    assert verdict(there.stdout) == verdict(here.stdout)
+    assert "! It was measured on Cortex-A53, and now on " in there.stdout
+    assert "outputs: equal to the bit on 8 samples" in there.stdout
+    sent = {path.name for path in (board.cache / "files").iterdir()}
+    assert json.loads((folder / "bundle.json").read_text())["artifact_sha256"] in sent
+
+
+def test_what_moved_on_a_board_is_not_verified(bundles, changed, verify_there):
+    numbers = json.loads((bundles[ONNXRUNTIME] / "bundle.json").read_text())["numbers"]
+    peak = numbers["peak_memory_mib"]
+    narrow = {**peak, "interval": [0.0, peak["value"] / 10]}
+    done = verify_there(changed(numbers={**numbers, "peak_memory_mib": narrow}))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"^peak_memory_mib .* MOVED: .*x of", done.stdout, re.MULTILINE)
+    assert "NOT VERIFIED: peak_memory_mib moved" in done.stdout
+
+
+def test_a_board_without_the_runtime_is_told_what_to_add(bundles, environments, verify_there):
+    done = verify_there(bundles[ONNXRUNTIME], "bare")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "error: onnxruntime on board needs the Python package onnxruntime. Add what it was "
+        f"measured with: {environments['bare']} -m pip install "
+        f"onnxruntime=={metadata.version('onnxruntime')}\n"
+    )
+
+
+def test_a_board_that_is_not_known_is_not_talked_to(bundles, board, verify_there):
+    known = board.folder / "known_hosts"
+    known.write_text("")
+    done = verify_there(bundles[ONNXRUNTIME])
+    board.trust()
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: board: its host key isn't among your known hosts")
+
+
+def test_a_link_that_is_cut_leaves_no_verdict(bundles, board, verify_there):
+    def strike():
+        wait_for(lambda: any("benchmark.worker" in line for line in board.processes()), 60)
+        board.cut()
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    done = verify_there(bundles[ONNXRUNTIME])
+    striker.join()
+    assert done.returncode == 3
+    assert "error: board: the link is cut" in done.stderr
+    assert "verified" not in done.stdout.lower()
+
+
+def test_a_damaged_bundle_goes_to_no_board(bundles, verify_there, tmp_path):
+    folder = shutil.copytree(bundles[ONNXRUNTIME], tmp_path / "bundle")
+    (folder / "check.npz").write_bytes(b"")
+    done = verify_there(folder, "bare")  # which would be missing the engine
+    assert done.returncode == 2
+    assert "check.npz has changed" in done.stderr

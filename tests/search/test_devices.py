@@ -1,5 +1,6 @@
 import pytest
 
+from evaluators.engines import ethosu
 from evaluators.meters.hwmon import METER as HWMON
 from evaluators.meters.rapl import METER as RAPL
 from search.devices import print_devices
@@ -50,3 +51,10 @@ def test_a_sensor_that_has_to_be_named_says_how(shown, tmp_path, monkeypatch):
             "hwmon:ina226@hwmon0/power1"
         ),
     ]
+
+
+def test_an_engine_whose_compiler_is_absent_says_how_to_add_it(shown, monkeypatch):
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.setattr(ethosu, "VELA", "no_such_vela")
+    what = "no: the Python package ethos-u-vela is missing on this machine"
+    assert shown("ethosu") == [["int8", what, "pip install 'edge-inference-search[ethosu]'"]]

@@ -10,7 +10,7 @@ from evaluators.benchmark.survey import EngineFound, survey_here
 from evaluators.child_process import Limits
 from evaluators.devices.boards import Boards
 from evaluators.devices.ssh import SshDevice
-from evaluators.engines import load_engine
+from evaluators.engines import ethosu, load_engine
 from evaluators.engines.engine import Missing
 from evaluators.failures import DeviceLost
 from evaluators.measurement import PowerSource
@@ -192,6 +192,25 @@ def test_an_edge_tpu_on_a_board_needs_the_compiler_here(on_board, monkeypatch):
     monkeypatch.setattr(type(edgetpu), "compiler_reason", lambda _: "no compiler here")
     with pytest.raises(MissingError, match="no compiler here"):
         on_board("edgetpu", engines_there=there)
+
+
+def test_an_ethos_u_on_a_board_needs_vela_here_and_a_runtime_there(on_board, monkeypatch):
+    keys = {"if_absent": "estimate"}
+    assert on_board("ethosu", keys).untimed == {"ethosu": "vela"}
+    lacks = EngineFound(None, Missing("the Python package ai-edge-litert", "pip"), None, None)
+    with pytest.raises(MissingError) as caught:
+        on_board("ethosu", keys, engines_there={"ethosu": lacks})
+    assert str(caught.value) == (
+        "ethosu on board needs the Python package ai-edge-litert. Add it there with: "
+        "python3 -m pip install ai-edge-litert"
+    )
+    monkeypatch.setattr(ethosu, "VELA", "no_such_vela")
+    with pytest.raises(MissingError) as caught:
+        on_board("ethosu", keys)
+    assert str(caught.value) == (
+        "ethosu on this machine needs the Python package ethos-u-vela. Add it with: "
+        "pip install 'edge-inference-search[ethosu]'"
+    )
 
 
 def test_a_board_out_of_reach_says_why(space_of, monkeypatch):

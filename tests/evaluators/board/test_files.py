@@ -36,6 +36,19 @@ def test_a_damaged_file_is_refused_and_can_be_sent_again(files):
     assert files.lacking([name]) == []
 
 
+def test_a_file_that_was_damaged_since_is_sent_again(tmp_path):
+    name, earlier = sha256(b"weights"), BoardFiles(str(tmp_path))
+    earlier.add(name, b"weights", is_last=True)
+    earlier.close()
+    Path(earlier.path(name)).write_bytes(b"we\0ghts")
+    files = BoardFiles(str(tmp_path))
+    assert files.lacking([name]) == [name]
+    files.add(name, b"weights", is_last=True)
+    assert files.lacking([name]) == []
+    assert Path(files.path(name)).read_bytes() == b"weights"
+    files.close()
+
+
 @pytest.mark.parametrize("name", ["", "..", "../x", "lock", "a/b"])
 def test_a_name_that_leads_elsewhere_is_refused(files, name):
     with pytest.raises(EvaluationFailure, match="must be one word"):
@@ -75,13 +88,18 @@ def test_what_was_used_longest_ago_goes_first(files):
 
 
 def test_the_folder_of_an_agent_that_was_killed_is_removed(tmp_path):
-    killed = tmp_path / "work" / "killed"
-    killed.mkdir(parents=True)
-    (killed / "lock").touch()
+    def kill_one(name):
+        killed = tmp_path / "work" / name
+        killed.mkdir(parents=True)
+        (killed / "lock").touch()
+        return killed
+
+    killed = kill_one("before")
     running = BoardFiles(str(tmp_path))
     another = BoardFiles(str(tmp_path))
     assert not killed.exists()
     assert Path(running.work).is_dir()
     another.close()
+    kill_one("meanwhile")
     running.close()
     assert list((tmp_path / "work").iterdir()) == []

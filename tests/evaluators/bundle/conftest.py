@@ -35,7 +35,7 @@ def facts(**changes):
         "artifact": "model.onnx",
         "batch_size": 2,
         "timing": {"min_queries": 64, "min_duration_s": 0.1},
-        "device": {"machine": cpu_model()},
+        "device": {"machine": cpu_model(), "environment": {"cpu_model": cpu_model()}},
         "disturbances": [],
         "inputs": [{"name": "signal", "shape": [2, 4], "dtype": "float32"}],
         "outputs": [{"name": "output_0", "shape": [2, 1], "dtype": "float32", "tolerance": 0.01}],

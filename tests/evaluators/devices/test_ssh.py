@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 import threading
 
 import numpy as np
 import pytest
 
+from evaluators.device_lock import DeviceLock
+from evaluators.devices import ssh_link
 from evaluators.devices.local import LocalDevice
 from evaluators.failures import CandidateAborted, DeviceLost
 from tests.evaluators.engines.tflite_models import int8_folder
@@ -153,9 +158,34 @@ def test_a_board_is_locked_for_everybody(board, connect):
     assert heard[0].startswith("board is in use by process ")
 
 
-def test_an_agent_that_was_left_behind_gives_its_lock_up(board, connect):
+def test_a_link_that_falls_silent_leaves_nothing_either(board, connect, monkeypatch):
+    quick = [re.sub(r"(ServerAlive\w+)=\d+", r"\1=1", option) for option in ssh_link.OPTIONS]
+    monkeypatch.setattr(ssh_link, "OPTIONS", quick)
+    device = connect()
+    device.look()
+
+    def strike():
+        wait_for(lambda: any("sleep" in line for line in board.processes()))
+        board.silence()
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    with device.quiet(), pytest.raises(DeviceLost, match=r"board: the link is cut"):
+        device.run(SILENT)
+    striker.join()
+    with device.quiet():  # which the agent that was left behind held
+        device.run(LOOK)
+    wait_for(lambda: not any("sleep" in line for line in board.processes()))
+    device.close()
+    wait_for(lambda: list((board.cache / "work").iterdir()) == [])
+
+
+@pytest.mark.parametrize("is_stuck", [False, True])
+def test_an_agent_that_was_left_behind_gives_its_lock_up(board, connect, is_stuck):
     left, again = connect(), connect()
     again._holder = left._holder  # of the same run, which reconnected
     wait_for(lambda: left._try_to_lock() is None)
+    if is_stuck:
+        os.kill(DeviceLock().try_to_take({})["pid"], signal.SIGSTOP)
     assert again._try_to_lock()["run"] == left._holder["run"]
     wait_for(lambda: again._try_to_lock() is None)

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import numpy as np
 import pytest
 
@@ -13,55 +10,26 @@ from evaluators.engines.tflite import session as tflite_session
 from evaluators.failures import CandidateRejected, DeviceLost
 from tests.evaluators.engines.contract import EngineContract, tiny_images
 from tests.evaluators.engines.standin_edgetpu_compiler import PARTIAL, SUCCESS, install
+from tests.evaluators.engines.standin_libraries import build_edgetpu
 from tests.evaluators.engines.tflite_models import int8_folder, leaky_folder
 
 DEFAULTS = {"threads": 1, "max_cpu_ops": 0}
-
-# What libedgetpu exports: create answers NULL where there is no device. Here it answers with a
-# delegate that takes no op, so the whole way to a device is walked and the CPU does the work.
-_DELEGATE = r"""
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-typedef struct {
-  void* data; int (*prepare)(void*, void*); void* from; void* to; void* release;
-  int64_t flags; void* builder;
-} Delegate;
-static int prepare(void* context, void* delegate) { return 0; }
-void* tflite_plugin_create_delegate(char** k, char** v, size_t n, void (*report)(const char*)) {
-  if (!HAS_DEVICE) return NULL;
-  Delegate* made = calloc(1, sizeof(Delegate));
-  made->prepare = prepare;
-  return made;
-}
-void tflite_plugin_destroy_delegate(void* delegate) {
-  FILE* file = fopen(DESTROYED, "a");
-  if (delegate) fputs("destroyed\n", file);
-  fclose(file);
-  free(delegate);
-}
-"""
 
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
     """Return how to put a stand-in libedgetpu in place, and the file that it logs to."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
     folder = tmp_path / "lib"
     folder.mkdir()
     destroyed = folder / "destroyed"
 
-    def build(has_device):
-        source, built = folder / "delegate.c", folder / f"libedgetpu-{has_device}.so"
-        source.write_text(_DELEGATE)
-        defines = [f"-DHAS_DEVICE={int(has_device)}", f'-DDESTROYED="{destroyed}"']
-        subprocess.run([compiler, "-shared", "-fPIC", *defines, source, "-o", built], check=True)
+    def put(has_device):
+        path = folder / f"libedgetpu-{has_device}.so"
+        built = build_edgetpu(path, destroyed, has_device=has_device)
         monkeypatch.setattr(edgetpu, "DELEGATE", str(built))
         return destroyed
 
-    return build
+    return put
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import csv
+from importlib import metadata
 
 import pytest
 
+from evaluators.engines import ethosu
 from evaluators.engines.ethosu import ENGINE
 from evaluators.failures import CandidateRejected
 from tests.evaluators.engines.contract import EngineContract
@@ -100,9 +102,14 @@ def test_every_chip_is_one_of_vela_s(chip):
     assert chip in Accelerator.member_list()
 
 
-def test_without_vela_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(ENGINE, "module", "no_such_vela")
-    assert ENGINE.missing().remedy == "pip install 'edge-inference-search[ethosu]'"
+def test_vela_is_missed_where_it_compiles_and_the_runtime_where_it_runs(monkeypatch):
+    assert ENGINE.compiles_on_host
+    assert ENGINE.missing_compiler() is None
+    assert ENGINE.toolchain() == metadata.version("ethos-u-vela")
+    monkeypatch.setattr(ethosu, "VELA", "no_such_vela")
+    assert ENGINE.missing() is None
+    assert ENGINE.missing_compiler().remedy == "pip install 'edge-inference-search[ethosu]'"
+    assert ENGINE.toolchain() == ""
 
 
 def test_nothing_stands_in_for_its_latency():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,6 +79,21 @@ def test_the_types_of_every_kind_of_model_fit_together(
     compile_for(ADA, tmp_path, precision, FLAGS, tmp_path / "out")
     inputs = json.loads((tmp_path / "out" / "io.json").read_text())["inputs"]
     assert inputs == list(model.batches[0])
+
+
+@needs_rtx
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_flags_that_do_not_matter_for_a_precision_may_be_left_out(
+    precision, form_of, tmp_path, monkeypatch
+):
+    gpu_here = SimpleNamespace(gpu=lambda: AMPERE)
+    monkeypatch.setattr(engine_module, "Cuda", lambda: gpu_here)
+    known = ENGINE.flags(4).items()
+    flags = {name: flag.default for name, flag in known if flag.matters_for(precision)}
+    assert len(flags) < len(known)
+    assert ENGINE.refusal(precision, flags) is None
+    compiled = ENGINE.compile(form_of(precision), precision, flags, tmp_path)
+    assert (tmp_path / compiled.artifact).stat().st_size > 10_000
 
 
 @needs_rtx

@@ -27,6 +27,7 @@ PROCESS = {
         "system": "Linux-6.1",
         "python": "3.11.7",
         "numpy": "2.4.1",
+        "cpu_model": "a CPU",
         "cpu_count": 4,
     },
     "cpus": [3],
