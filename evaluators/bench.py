@@ -51,6 +51,7 @@ _FACTS = (
     "energy",
     "idle_power_w",
     "baseline_bytes",
+    "power_mode",
 )
 
 
@@ -220,6 +221,7 @@ class Bench:
             "engine": candidate.engine,
             "precision": candidate.precision,
             "flags": dict(candidate.flags),
+            "power_mode": candidate.power_mode,
             "compiled": str(built.compiled.path),
             "artifact": built.artifact.name,
             "inputs": inputs,
