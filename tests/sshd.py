@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -43,9 +44,18 @@ Host board
 
 
 class Sshd:
-    """One server; its board's cache is under ``folder``."""
+    """One server; its board's cache is under ``folder``.
 
-    def __init__(self, folder: Path, path: str | None = None) -> None:
+    ``command`` says how to run it, where that isn't as it is.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        path: str | None = None,
+        command: Callable[..., list[str]] = lambda *program: list(program),
+    ) -> None:
+        self._command = command
         self.folder = folder
         self.port = _free_port()
         self._process: subprocess.Popen | None = None
@@ -88,7 +98,7 @@ class Sshd:
             Path("/run/sshd").mkdir(exist_ok=True)  # root's sshd separates privileges there
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=log
+            self._command(SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")), stderr=log
         )
         log.close()
         wait_for(self._listens)
