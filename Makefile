@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 DEVICE_SIDE := evaluators/__init__.py evaluators/child_death.py evaluators/device_lock.py \
 	evaluators/failures.py evaluators/flag.py evaluators/frames.py evaluators/framing.py \
 	evaluators/service.py evaluators/benchmark evaluators/board evaluators/bundle \
-	evaluators/engines evaluators/meters
+	evaluators/engines evaluators/meters evaluators/power_modes
 
 .DELETE_ON_ERROR:
 .PHONY: run test check style types layers device-side clean

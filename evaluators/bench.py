@@ -51,6 +51,7 @@ _FACTS = (
     "energy",
     "idle_power_w",
     "baseline_bytes",
+    "power_mode",
 )
 
 
@@ -221,6 +222,7 @@ class Bench:
             "engine": candidate.engine,
             "precision": candidate.precision,
             "flags": dict(candidate.flags),
+            "power_mode": candidate.power_mode,
             "compiled": str(built.compiled.path),
             "artifact": built.artifact.name,
             "inputs": inputs,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from evaluators.flag import FlagValue
 
+POWER_MODE = "device.power_mode"
+"""Name of the parameter, whatever the engine."""
 Sparsity = float | Mapping[str, float]
 """Fraction of channels removed: one for the whole model, or one per group of layers."""
 
@@ -37,6 +39,8 @@ class Candidate:
         round_to: Kernels compute whole vectors of 16: with AVX-512, ResNet-20 takes ONNX Runtime as
             long with 40 channels in its last stage as with 48 (364 and 365 us), and with 12 in its
             first longer than with 16 (410 and 405 us; int8 321 and 239 us).
+        power_mode: What the device is set to while it is measured; None leaves it as it is. It
+            decides nothing of what is built.
     """
 
     engine: str
@@ -47,6 +51,7 @@ class Candidate:
     flags: Mapping[str, FlagValue] = field(default_factory=dict)
     importance: str = "l2"
     round_to: int = 16
+    power_mode: str | None = None
 
     @property
     def is_pruned(self) -> bool:
@@ -74,4 +79,5 @@ class Candidate:
             shown["distillation.temperature"] = self.distillation.temperature
             shown["distillation.alpha"] = self.distillation.alpha
         shown |= {f"quantization.{name}": value for name, value in self.quantization.items()}
-        return shown | {f"{self.engine}.{name}": value for name, value in self.flags.items()}
+        shown |= {f"{self.engine}.{name}": value for name, value in self.flags.items()}
+        return shown if self.power_mode is None else {**shown, POWER_MODE: self.power_mode}

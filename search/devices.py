@@ -1,7 +1,8 @@
-"""What was found on a device: engines, meters and clocks; and what would add more."""
+"""What was found on a device: engines, meters, clocks, power modes; and what would add more."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 
 from rich.console import Console
@@ -12,7 +13,9 @@ from evaluators.benchmark.survey import EngineFound, MeterFound, Survey
 from evaluators.devices.ssh import SshDevice
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
+from evaluators.power_modes.found import SettingFound
 from search.absence import stand_in_reason
+from search.power_modes import look_at_power_modes
 from search.target import device_at, look_at, pip_install
 
 _PATIENCE_S = 120.0
@@ -32,10 +35,12 @@ def print_devices(connect: str | None = None, python: str = "python3") -> None:
     """
     with closing(device_at(connect, python, _PATIENCE_S)) as device:
         found = look_at(device)
+        settings, _ = look_at_power_modes(device, put_back=False)
     console = Console()
     console.print(_machine(device.name, found))
     console.print(_engines(found, python if isinstance(device, SshDevice) else None))
     console.print(_meters(found))
+    console.print(_power_modes(settings))
 
 
 def _machine(name: str, found: Survey) -> Table:
@@ -91,3 +96,12 @@ def _measured(meter: MeterFound) -> str:
     """Return the processors and what is added up, as far as it was found."""
     parts = [", ".join(part) for part in (meter.processors, meter.domains) if part]
     return ": ".join(parts)
+
+
+def _power_modes(found: Sequence[SettingFound]) -> Table:
+    table = Table("power mode", "values", "in force", "why not, and how to allow it")
+    for setting in found:
+        values = ", ".join(f"{setting.kind}:{value}" for value in setting.values) or "none"
+        now = setting.now or ("" if setting.reason else "several")
+        table.add_row(setting.kind, escape(values), escape(now), escape(setting.reason or ""))
+    return table

@@ -15,7 +15,7 @@ from typing import cast
 
 import optuna
 
-from evaluators.candidate import Candidate, Distillation
+from evaluators.candidate import POWER_MODE, Candidate, Distillation
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
@@ -52,7 +52,7 @@ class ParameterSpace:
 
     Names are ``engine``, ``precision`` (``<engine>.precision`` where there are several engines,
     because each accepts its own), ``sparsity`` or ``sparsity.<group>``, ``pruning.*``,
-    ``distillation.*``, ``quantization.*`` and ``<engine>.<flag>``.
+    ``distillation.*``, ``quantization.*``, ``<engine>.<flag>`` and ``device.power_mode``.
 
     Conditions: temperature and alpha exist where there are epochs, the pruning options where
     something is pruned, a quantizer's settings where that quantizer runs, flags by engine.
@@ -63,6 +63,7 @@ class ParameterSpace:
     pruning: Mapping[str, Dimension]
     distillation: Mapping[str, Dimension]
     quantization: Mapping[str, Dimension]
+    power_mode: Dimension | None = None
 
     def dimensions(self) -> dict[str, Dimension]:
         """Return every dimension by its name."""
@@ -78,6 +79,8 @@ class ParameterSpace:
             found["sparsity"] = self.sparsity
         for prefix in ("pruning", "distillation", "quantization"):
             found |= {f"{prefix}.{name}": dim for name, dim in getattr(self, prefix).items()}
+        if self.power_mode is not None:
+            found[POWER_MODE] = self.power_mode
         return found
 
     def searched(self) -> dict[str, Dimension]:
@@ -107,6 +110,7 @@ class ParameterSpace:
             },
             importance=str(choose("pruning.importance")) if pruned else "l2",
             round_to=int(choose("pruning.round_to")) if pruned else 16,
+            power_mode=None if self.power_mode is None else str(choose(POWER_MODE)),
         )
 
     def params_of(self, wanted: Candidate) -> dict[str, Value] | None:

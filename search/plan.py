@@ -88,7 +88,8 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
     figures = figures_of(target.engines.values())
     known = {**OBJECTIVES, metric.name: metric, **figures}
     parameters = _parameters(space, target)
-    baseline = _untouched(next(iter(parameters.engines.values())))
+    mode = None if target.power_modes is None else target.power_modes.now
+    baseline = _untouched(next(iter(parameters.engines.values())), mode)
     if parameters.params_of(baseline) is not None:
         baseline = parameters.nearest(baseline)  # the same, in the space's words: groups of layers
     return Plan(
@@ -106,10 +107,13 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
     )
 
 
-def _untouched(space: EngineSpace, precision: str | None = None) -> Candidate:
+def _untouched(
+    space: EngineSpace, power_mode: str | None, precision: str | None = None
+) -> Candidate:
     """Return the unpruned model at a precision, the highest if none is named, and default flags.
 
-    It is on the chip that the space file names; of several, on the first.
+    It is on the chip that the space file names, of several on the first, and in the power mode that
+    was in force at the beginning.
     """
     engine, named = space.engine, precision or space.engine.default_precision
     flags = {
@@ -118,14 +122,17 @@ def _untouched(space: EngineSpace, precision: str | None = None) -> Candidate:
         if flag.matters_for(named)
     }
     settings = quantizer_settings(engine, named)
-    return Candidate(engine.name, named, quantization=settings, flags=flags)
+    return Candidate(engine.name, named, quantization=settings, flags=flags, power_mode=power_mode)
 
 
 def _first_trials(parameters: ParameterSpace, baseline: Candidate) -> tuple[Candidate, ...]:
     """Return the baseline if it's inside, then each precision alone, as near as possible."""
     wanted = [baseline] if parameters.params_of(baseline) is not None else []
     for space in parameters.engines.values():
-        alone = (_untouched(space, str(precision)) for precision in options_of(space.precision))
+        alone = (
+            _untouched(space, baseline.power_mode, str(precision))
+            for precision in options_of(space.precision)
+        )
         wanted += [parameters.nearest(candidate) for candidate in alone]
     unique: list[Candidate] = []
     for candidate in wanted:
@@ -155,6 +162,7 @@ def _parameters(space: Space, target: Target) -> ParameterSpace:
             "alpha": distillation.alpha,
         },
         {**defaults, **search.quantization},
+        search.power_mode,
     )
 
 

@@ -8,6 +8,7 @@ from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
 from evaluators.workload_facts import WorkloadFacts
+from search.power_modes import power_mode_problems
 from search.target import Target
 from spaces.constraints import figure_faults
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
@@ -27,6 +28,8 @@ def problems_of(
     yield from _quantization_problems(space, target)
     yield from _objective_problems(space, target, metric)
     yield from _workload_problems(space, target, workload)
+    is_timed = len(target.untimed) < len(target.engines)
+    yield from power_mode_problems(space, target.power_modes, is_timed=is_timed)
 
 
 def options_of(dimension: Dimension) -> tuple[Value, ...]:

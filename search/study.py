@@ -14,6 +14,7 @@ from pathlib import Path
 
 import optuna
 
+from evaluators.candidate import POWER_MODE
 from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.errors import UsageError
@@ -25,10 +26,14 @@ from search.plan import Plan, make_plan
 from search.records import Run
 from search.run_directory import RunDirectory, open_storage
 from search.state import StudyState
-from search.study_attributes import RUN
+from search.study_attributes import RUN, kept_baseline
 from search.target import find_target
 from spaces.load import load_space
 from spaces.schema import Space
+
+_WAS_LEFT = (
+    "A run that was killed had left another power mode in force: what was before it is put back."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +126,12 @@ def _opened(
     ):
         for text in target.notices:
             observe(Notice(text))
+        if target.power_modes is not None and target.power_modes.was_left:
+            observe(Notice(_WAS_LEFT))
         budget = _budget(space, options, flights.lanes)
         plan = make_plan(space, target, describe_workload(builder, observe))
         study = open_study(plan, directory, options)
+        plan = _in_the_mode_of_its_baseline(plan, study)
         seed = _seed(study, options)
         scoring = builder if flights.lanes == 1 else scorer
         evaluator = make_evaluator(plan, builder, scoring, seed, flights.observe)
@@ -133,6 +141,16 @@ def _opened(
             yield SearchLoop(state, budget, flights=flights)
         finally:
             evaluator.retries.is_over = True
+
+
+def _in_the_mode_of_its_baseline(plan: Plan, study: optuna.Study) -> Plan:
+    """Return the plan of a run that goes on: another power mode may be in force by now."""
+    kept, modes = kept_baseline(study), plan.target.power_modes
+    mode = None if kept is None else kept.params.get(POWER_MODE)
+    if modes is None or mode in (None, modes.now):
+        return plan
+    target = replace(plan.target, power_modes=replace(modes, now=str(mode)))
+    return make_plan(plan.space, target, plan.workload)
 
 
 def _budget(space: Space, options: RunOptions, lanes: int) -> Budget:

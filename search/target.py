@@ -20,6 +20,7 @@ from evaluators.measurement import MEASURED, PowerSource
 from evaluators.meters import load_meter, meter_names
 from search.absence import absence_notice, processor_name, untimed_engines, why_absent
 from search.errors import MissingError, UsageError
+from search.power_modes import PowerModes, find_power_modes
 from spaces.connection import connection_from_text
 from spaces.dimensions import Choice, Fixed, Value
 from spaces.errors import suggest
@@ -42,6 +43,7 @@ class Target:
         power: Where power figures come from.
         notices: What a person must know before and after the run.
         untimed: Engine -> what estimates its latency, for those that nothing is timed of.
+        power_modes: What the space's power modes are on the device; None where it has none.
     """
 
     engines: Mapping[str, Engine]
@@ -51,6 +53,7 @@ class Target:
     power: PowerSource
     notices: tuple[str, ...]
     untimed: Mapping[str, str] = field(default_factory=dict)
+    power_modes: PowerModes | None = None
 
 
 def find_target(space: Space) -> Target:
@@ -64,8 +67,9 @@ def find_target(space: Space) -> Target:
     meter, program = _named_meter(space)
     device = _device(space)
     try:
+        modes = find_power_modes(space, device)
         found = look_at(device, meter, program)
-        return _target(space, device, found, program)
+        return replace(_target(space, device, found, program), power_modes=modes)
     except BaseException:
         device.close()
         raise

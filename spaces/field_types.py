@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
@@ -26,8 +26,10 @@ FEWEST_ROUNDS, MOST_ROUNDS = 3, 99
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _PYTHON_PATTERN = r"^[A-Za-z0-9_./][A-Za-z0-9_./+-]*$"
 _WORKLOAD_PATTERN = r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*$"
+_POWER_MODE_PATTERN = r"^[a-z_]+:[^\s:+]+(\+[a-z_]+:[^\s:+]+)*$"
 _PRECISION = Limits("word", words=PRECISIONS, remedy="Use a list, e.g. [fp32, int8].")
 _SPARSITY = Limits("number", at_least=0, below=1, remedy="Use a fraction, e.g. 0.8.")
+_POWER_MODE = Limits("word", remedy="Use a list, e.g. [governor:powersave, governor:performance].")
 
 Word = Annotated[str, Field(min_length=1)]
 Words = Annotated[tuple[Word, ...], Field(strict=False, min_length=1)]
@@ -107,6 +109,35 @@ def _sparsity(raw: object) -> Dimension | Mapping[str, Dimension]:
         for fault in _SPARSITY.faults(dimension)
     )
     return {group: _SPARSITY.dimension(dimension) for group, dimension in raw.items()}
+
+
+def _power_mode(raw: object) -> Dimension:
+    """Check how modes are written; which ones there are, only the device knows."""
+    refuse(_POWER_MODE.faults(raw))
+    refuse(_mode_faults([str(mode) for mode in (raw if isinstance(raw, list) else [raw])]))
+    return _POWER_MODE.dimension(raw)
+
+
+def _mode_faults(modes: Sequence[str]) -> Iterator[Fault]:
+    first = _kinds_of(modes[0])
+    for at, mode in enumerate(modes):
+        kinds = _kinds_of(mode)
+        if not re.fullmatch(_POWER_MODE_PATTERN, mode) or len(set(kinds)) < len(kinds):
+            rule = "must be KIND:VALUE, or several of different kinds joined by +"
+            yield Fault((at,), rule, shown(mode), "Such as nvpmodel:15W+jetson_clocks:on.")
+        elif kinds != first:
+            rule = f"must set what the first mode sets, in that order: {', '.join(first)}"
+            yield Fault((at,), rule, shown(mode), "Write all of it in every mode.")
+
+
+def _kinds_of(mode: str) -> list[str]:
+    return [part.partition(":")[0] for part in mode.split("+")]
+
+
+def _power_mode_json_schema() -> dict[str, object]:
+    mode = {"type": "string", "pattern": _POWER_MODE_PATTERN}
+    choice = {"type": "array", "items": mode, "minItems": 1, "uniqueItems": True}
+    return {"anyOf": [mode, choice]}
 
 
 def _sparsity_json_schema() -> dict[str, object]:
@@ -202,4 +233,7 @@ Sparsity = Annotated[
     Dimension | Mapping[str, Dimension],
     PlainValidator(_sparsity),
     WithJsonSchema(_sparsity_json_schema()),
+]
+PowerModes = Annotated[
+    Dimension | None, PlainValidator(_power_mode), WithJsonSchema(_power_mode_json_schema())
 ]

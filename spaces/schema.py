@@ -19,6 +19,7 @@ from spaces.field_types import (
     FileName,
     MeterChoice,
     ObjectiveNames,
+    PowerModes,
     Precisions,
     PythonOnBoard,
     Rounds,
@@ -155,6 +156,10 @@ class SearchSpace(Section):
         default_factory=dict, examples=[{"onnxruntime": {"threads": [1, 2]}}]
     )
     """Flags by engine; one left out is searched over the engine's own range."""
+    power_mode: PowerModes = Field(
+        default=None, examples=[["governor:powersave", "governor:performance"]]
+    )
+    """What the device is set to while a candidate is measured; left alone if left out."""
 
 
 class Space(Section):

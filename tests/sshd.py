@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,9 +47,19 @@ Host {name}
 
 
 class Sshd:
-    """One server, which ``ssh`` finds by ``name``; its board's cache is under ``folder``."""
+    """One server, which ``ssh`` finds by ``name``; its board's cache is under ``folder``.
 
-    def __init__(self, folder: Path, path: str | None = None, name: str = "board") -> None:
+    ``command`` says how to run it, where that isn't as it is.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        path: str | None = None,
+        name: str = "board",
+        command: Callable[..., list[str]] = lambda *program: list(program),
+    ) -> None:
+        self._command = command
         self.folder = folder
         self.port = _free_port()
         self._process: subprocess.Popen | None = None
@@ -101,7 +111,7 @@ class Sshd:
             Path("/run/sshd").mkdir(exist_ok=True)  # root's sshd separates privileges there
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=log
+            self._command(SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")), stderr=log
         )
         log.close()
         wait_for(self._listens)

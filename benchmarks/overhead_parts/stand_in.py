@@ -213,5 +213,6 @@ def _process_facts(noise: random.Random) -> dict[str, Any]:
         "energy": {"seconds": noise.random(), "cpu_time_s": noise.random(), "reading": None},
         "idle_power_w": None,
         "baseline_bytes": 51_965_952,
+        "power_mode": None,
         "samples": f"{noise.getrandbits(256):064x}",
     }

@@ -40,6 +40,8 @@ from evaluators.failures import CandidateRejected
 from evaluators.framing import Message
 from evaluators.meters import load_meter
 from evaluators.meters.meter import Meter
+from evaluators.power_modes.found import look_at_power_modes
+from evaluators.power_modes.held import held_mode
 from evaluators.service import Answer, serve
 
 VARIED_INPUTS = 8
@@ -76,12 +78,19 @@ def look_around(job: Dict[str, Any]) -> Answer:
 
 
 def benchmark(job: Dict[str, Any]) -> Answer:
-    """Measure one artifact.
+    """Measure one artifact in its power mode, or as the machine is.
 
     The arrays of the answer are the timed samples and those of the warm-up, in seconds, then the
     outputs of each split in ``answer_splits``, as many as ``outputs_per_split`` says: none where
     they would take longer than ``answers_within_s``.
     """
+    with held_mode(job.get("power_mode")) as mode:  # before anything is read of the machine
+        body, arrays = _benchmark(job)
+        mode.tell(body)
+    return body, arrays
+
+
+def _benchmark(job: Dict[str, Any]) -> Answer:
     environment = read_environment()  # before pinning: the estimate needs all of the device's CPUs
     engine = load_engine(job["engine"])
     cpus = _pin(engine.thread_count(job["flags"]))
@@ -282,6 +291,7 @@ _KINDS: Dict[str, Callable[[Dict[str, Any]], Answer]] = {
     "memory": private_memory,
     "runtime": name_runtime,
     "survey": look_around,
+    "power_modes": look_at_power_modes,
 }
 
 if __name__ == "__main__":

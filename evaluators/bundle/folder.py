@@ -22,7 +22,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -74,6 +74,7 @@ class Bundle(NamedTuple):
         machine: The processor that the numbers come from.
         disturbances: What disturbed when they were measured, in words.
         numbers: Those that are measured again.
+        power_mode: What the device was set to meanwhile; None where nothing was set.
     """
 
     folder: Path
@@ -91,6 +92,7 @@ class Bundle(NamedTuple):
     inputs: List[Tensor]
     outputs: List[Tensor]
     numbers: List[Recorded]
+    power_mode: Optional[str] = None
 
     @property
     def model_folder(self) -> Path:
@@ -222,6 +224,7 @@ def _bundle(folder: Path, said: Dict[str, Any]) -> Bundle:
         inputs=[_tensor(each) for each in said["inputs"]],
         outputs=[_tensor(each) for each in said["outputs"]],
         numbers=[_recorded(name, number) for name, number in judged],
+        power_mode=None if said.get("power_mode") is None else str(said["power_mode"]),
     )
 
 

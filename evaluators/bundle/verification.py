@@ -19,8 +19,10 @@ from evaluators.benchmark.percentile import percentile
 from evaluators.bundle.folder import Bundle, Recorded, read_check
 from evaluators.bundle.model import EngineMissing
 from evaluators.bundle.outputs import OutputVerdict, compare_outputs
-from evaluators.failures import CandidateRejected
+from evaluators.failures import CandidateRejected, EvaluationFailure
 from evaluators.framing import Message
+from evaluators.power_modes.change import mode_now
+from evaluators.power_modes.setting import Place
 
 PROCESSES = 3
 VERIFIED, MOVED, DAMAGED, MISSING = 0, 1, 2, 3
@@ -214,6 +216,7 @@ def _remarks(bundle: Bundle, answers: Sequence[Message]) -> List[str]:
                 bundle.distribution, bundle.version, runtime
             )
         )
+    remarks += _power_mode_remarks(bundle)
     if bundle.disturbances:
         remarks.append("Disturbed when it was measured: {}.".format("; ".join(bundle.disturbances)))
     disturbed = [reason for answer in answers for reason in answer.body["disturbance"]["reasons"]]
@@ -224,6 +227,22 @@ def _remarks(bundle: Bundle, answers: Sequence[Message]) -> List[str]:
             )
         )
     return remarks
+
+
+def _power_mode_remarks(bundle: Bundle) -> List[str]:
+    """Say where another power mode is in force; verifying sets none."""
+    if bundle.power_mode is None:
+        return []
+    try:
+        now = mode_now(bundle.power_mode, Place())
+    except EvaluationFailure as failure:
+        now = "one that can't be asked for ({})".format(failure.reason.rstrip("."))
+    if now == bundle.power_mode:
+        return []
+    return [
+        "It was measured in the power mode {}, and here {} is in force: set the former, as "
+        "verifying sets none.".format(bundle.power_mode, now or "another")
+    ]
 
 
 def _row(number: NumberVerdict) -> Tuple[str, str, str, str, str]:

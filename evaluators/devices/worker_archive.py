@@ -28,6 +28,7 @@ DEVICE_SIDE = (
     "evaluators/bundle",
     "evaluators/engines",
     "evaluators/meters",
+    "evaluators/power_modes",
 )
 """What a board needs of this program; the Makefile checks the same for Python 3.7."""
 _MAIN = "from evaluators.board.agent import main\n\nmain()\n"

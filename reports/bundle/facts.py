@@ -75,6 +75,7 @@ def bundle_facts(exported: ExportedTrial) -> dict[str, Any]:
         "engine": candidate.engine,
         "precision": candidate.precision,
         "flags": dict(candidate.flags),
+        "power_mode": candidate.power_mode,
         "batch_size": exported.batch_size,
         "artifact": exported.built.artifact.name,
         "artifact_sha256": exported.built.artifact_sha256,

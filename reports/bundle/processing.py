@@ -12,6 +12,8 @@ def processing(facts: Mapping[str, Any], notes: Mapping[str, str]) -> str:
     """Return the page for a bundle.json and the workload's own words."""
     engine = facts["engine"]
     flags = "\n".join(f"- {name}: `{value}`" for name, value in facts["flags"].items())
+    if facts["power_mode"] is not None:
+        flags += f"\n- power mode of the device: `{printable(facts['power_mode'])}`"
     return f"""# Before and after the model
 
 ## Before: the inputs

@@ -62,7 +62,7 @@ class Neighbours:
         return replace(candidate, distillation=settings)
 
     def other_flags(self, candidate: Candidate, known: Iterable[Candidate]) -> Iterator[Candidate]:
-        """Yield the same model with one flag or setting changed, or as ``known`` ones are run."""
+        """Yield the same model with one flag, setting or mode changed, or run as ``known`` ones."""
         for other in known:
             yield self._with_configuration(candidate, other)
         engine = self.space.engines[candidate.engine]
@@ -72,6 +72,8 @@ class Neighbours:
         for name in candidate.quantization:
             for value in self._values(self.space.quantization[name]):
                 yield replace(candidate, quantization={**candidate.quantization, name: value})
+        for mode in self._values(self.space.power_mode) if self.space.power_mode else ():
+            yield replace(candidate, power_mode=str(mode))
 
     def other_widths(self, candidate: Candidate) -> Iterator[Candidate]:
         """Yield it with a little more or less pruned: trained as it is, and at the lowest rung."""
@@ -116,6 +118,7 @@ class Neighbours:
             precision=other.precision,
             quantization=other.quantization,
             flags=other.flags,
+            power_mode=other.power_mode,
         )
 
     def _values(self, dimension: Dimension) -> Sequence[Value]:

@@ -36,6 +36,7 @@ def answer(reasons=(), share=0.0, value_s=0.001, **changes):
         "device_time_s": None,
         "device_memory": None,
         "cpus": [1],
+        "power_mode": None,
     }
     return {**body, "value_s": value_s, **changes}
 

@@ -290,3 +290,24 @@ def test_thirds_are_asked_for_as_they_are_written(whole, study):
     thirds = (0.0, 1 / 3, 2 / 3)
     space = replace(whole, sparsity=Choice(thirds, is_ordered=True))
     assert {candidate.sparsity for _, candidate in ask_many(space, study(), 40)} == set(thirds)
+
+
+def test_a_power_mode_is_a_parameter_whatever_the_engine(whole, study):
+    modes = ("governor:powersave", "governor:performance")
+    space = replace(whole, power_mode=Choice(modes))
+    asked = ask_many(space, study(), 40)
+    for trial, candidate in asked:
+        assert trial.params["device.power_mode"] == candidate.power_mode
+        assert space.candidate_of(trial.params) == candidate
+        assert same_params(space.params_of(candidate), trial.params)
+    assert {(c.engine, c.power_mode) for _, c in asked} == {
+        (engine, mode) for engine in space.engines for mode in modes
+    }
+    elsewhere = replace(asked[0][1], power_mode="governor:schedutil")
+    assert space.params_of(elsewhere) is None
+    assert space.nearest(elsewhere).power_mode == modes[0]
+
+
+def test_without_power_modes_there_is_no_such_parameter(whole, study):
+    assert "device.power_mode" not in whole.dimensions()
+    assert all(candidate.power_mode is None for _, candidate in ask_many(whole, study(), 3))

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from spaces import field_types
-from spaces.dimensions import Fixed, Range
+from spaces.dimensions import Choice, Fixed, Range
 
 
 def validate(kind, raw):
@@ -24,6 +24,12 @@ def validate(kind, raw):
         (field_types.Sparsity, 0, Fixed(0.0)),
         (field_types.Sparsity, {"min": 0, "max": 0.5}, Range(0.0, 0.5)),
         (field_types.Sparsity, {"stem": 0.5}, {"stem": Fixed(0.5)}),
+        (field_types.PowerModes, "governor:powersave", Fixed("governor:powersave")),
+        (
+            field_types.PowerModes,
+            ["nvpmodel:15W+jetson_clocks:on", "nvpmodel:MAXN+jetson_clocks:off"],
+            Choice(("nvpmodel:15W+jetson_clocks:on", "nvpmodel:MAXN+jetson_clocks:off")),
+        ),
         (field_types.MeterChoice, "hwmon:amdgpu", "hwmon:amdgpu"),
         (
             field_types.MeterChoice,
@@ -52,6 +58,16 @@ def test_what_is_written_becomes_a_value(kind, raw, value):
         (field_types.ObjectiveNames, ["latency"], "must name objectives"),
         (field_types.Sparsity, {"stem": {"low": 0}}, "is not a key of a range"),
         (field_types.Sparsity, {"low": 0, "high": 0.5}, "is not a key of a range"),
+        (field_types.PowerModes, [], "must not be an empty list"),
+        (field_types.PowerModes, "performance", "must be KIND:VALUE"),
+        (field_types.PowerModes, ["governor: fast"], "must be KIND:VALUE"),
+        (field_types.PowerModes, "nvpmodel:15W+nvpmodel:7W", "must be KIND:VALUE"),
+        (field_types.PowerModes, {"min": 1, "max": 2}, "must be a word or a list of words"),
+        (
+            field_types.PowerModes,
+            ["nvpmodel:15W", "nvpmodel:MAXN+jetson_clocks:on"],
+            "must set what the first mode sets, in that order: nvpmodel",
+        ),
         (field_types.MeterChoice, 3, "must be a meter or"),
         (field_types.MeterChoice, {"command": "wattmeter -w"}, "valid tuple"),
         (field_types.Rounds, 2, "must be 0 or a whole number from 3 to 99"),
@@ -76,6 +92,7 @@ def test_all_groups_are_checked_in_one_pass():
     [
         (field_types.FileName, ["a", "v1.2"], ["", "a/b", "-a"]),
         (field_types.Workload, ["w.py:W", "a.b:C"], ["w.py", "w", ":W"]),
+        (field_types.PowerModes, ["a:b", "a:b+c:d"], ["a", "a:b+", "a:b c:d"]),
     ],
 )
 def test_patterns_for_editors_agree(kind, fits, breaks):
@@ -83,3 +100,9 @@ def test_patterns_for_editors_agree(kind, fits, breaks):
     pattern = schema.get("pattern") or schema["anyOf"][0]["pattern"]
     assert all(re.search(pattern, text) for text in fits)
     assert not any(re.search(pattern, text) for text in breaks)
+
+
+def test_all_power_modes_are_checked_in_one_pass():
+    with pytest.raises(ValidationError, match="2 validation errors") as caught:
+        validate(field_types.PowerModes, ["governor:a", "b", "governor:c", "nvpmodel:d"])
+    assert [error["loc"] for error in caught.value.errors()] == [(1,), (3,)]

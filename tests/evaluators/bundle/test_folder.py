@@ -16,8 +16,13 @@ def test_a_bundle_says_how_to_run_and_what_is_judged(folder):
     assert bundle.numbers[1].low == pytest.approx(7.2)
     assert bundle.outputs[0].tolerance == 0.01
     assert bundle.inputs[0].tolerance == 0
+    assert bundle.power_mode is None  # as in bundles from before there were any
     inputs, outputs = read_check(bundle)
     assert (inputs[0].shape, outputs[0].shape) == ((4, 4), (4, 1))
+
+
+def test_a_bundle_may_say_a_power_mode(write):
+    assert read_bundle(write(power_mode="nvpmodel:15W")).power_mode == "nvpmodel:15W"
 
 
 @pytest.mark.parametrize("name", NAMES)

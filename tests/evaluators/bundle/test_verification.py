@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evaluators.benchmark.environment import cpu_model
+from evaluators.bundle import verification
 from evaluators.bundle.folder import read_bundle, read_check
 from evaluators.bundle.model import EngineMissing
 from evaluators.bundle.verification import MOVED, PROCESSES, VERIFIED, verify
@@ -127,6 +128,30 @@ def test_another_machine_and_version_are_said(check, bundle):
     assert versions == "It was measured with onnxruntime 1.30.0, and now with 1.31.1."
     assert found.is_verified
     assert found.lines()[1].startswith("! It was measured on")
+
+
+@pytest.mark.parametrize("now", ["governor:powersave", None])
+def test_another_power_mode_is_said_and_none_is_set(check, bundle, monkeypatch, now):
+    monkeypatch.setattr(verification, "mode_now", lambda mode, place: now)
+    found, worker = check(of=bundle._replace(power_mode="governor:performance"))
+    (remark,) = found.remarks
+    assert remark == (
+        "It was measured in the power mode governor:performance, and here "
+        f"{now or 'another'} is in force: set the former, as verifying sets none."
+    )
+    assert not any(job.get("power_mode") for job in worker.jobs)
+
+
+def test_the_same_power_mode_needs_no_word(check, bundle, monkeypatch):
+    monkeypatch.setattr(verification, "mode_now", lambda mode, place: mode)
+    found, _ = check(of=bundle._replace(power_mode="governor:performance"))
+    assert found.remarks == []
+
+
+def test_a_power_mode_that_can_not_be_asked_for_is_said(check, bundle):
+    found, _ = check(of=bundle._replace(power_mode="nvpmodel:15W"))
+    (remark,) = found.remarks
+    assert "here one that can't be asked for (nvpmodel isn't here) is in force" in remark
 
 
 def test_memory_that_no_kernel_tells_is_not_judged(check):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,13 @@ def test_facts_say_how_it_runs_and_what_was_measured(exported):
     assert latency["per_si"] * 0.0005 == pytest.approx(latency["value"])
     assert facts["numbers"]["power_w"]["provenance"].startswith("unavailable")
     assert facts["numbers"]["power_w"]["value"] is None
+
+
+def test_facts_say_the_power_mode(exported):
+    assert bundle_facts(exported)["power_mode"] is None
+    candidate = replace(exported.built.candidate, power_mode="nvpmodel:15W")
+    built = replace(exported.built, candidate=candidate)
+    assert bundle_facts(replace(exported, built=built))["power_mode"] == "nvpmodel:15W"
 
 
 def test_a_stand_in_is_called_one(stand_in, build):

@@ -80,3 +80,10 @@ def test_no_text_of_a_workload_ends_a_page(exported, page):
     assert "a b" in text
     if "score" in text:
         assert "````python\nx = '''```'''\n````" in text
+
+
+def test_an_application_is_told_the_power_mode(exported):
+    facts = bundle_facts(exported)
+    assert "power mode" not in processing(facts, exported.notes)
+    facts["power_mode"] = "nvpmodel:15W"
+    assert "- power mode of the device: `nvpmodel:15W`\n" in processing(facts, exported.notes)

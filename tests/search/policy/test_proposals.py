@@ -7,6 +7,7 @@ import pytest
 
 from evaluators.candidate import Candidate, Distillation
 from search.policy.proposals import Neighbours
+from spaces.dimensions import Choice
 
 
 @pytest.fixture
@@ -81,3 +82,14 @@ def test_neighbours_are_what_the_study_will_say_of_them(whole, sparsity):
     start = whole.nearest(Candidate("onnxruntime", "int8", sparsity=sparsity))
     for candidate in (*near.other_widths(start), *near.other_flags(start, ())):
         assert whole.candidate_of(whole.params_of(candidate)) == candidate
+
+
+def test_a_model_is_tried_in_other_power_modes(whole):
+    slow, fast = "governor:powersave", "governor:performance"
+    space = replace(whole, power_mode=Choice((slow, fast)))
+    near = Neighbours(space, np.random.default_rng(0))
+    start = space.nearest(Candidate("onnxruntime", "int8", power_mode=slow))
+    found = [each for each in near.other_flags(start, ()) if each.power_mode == fast]
+    assert found == [replace(start, power_mode=fast)]
+    (as_it_is,) = {each.power_mode for each in near.other_flags(found[0], [start])} - {fast}
+    assert as_it_is == slow
