@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,18 @@ class Builder:
         self._source = source
         self._limits = limits
         self._module = module
-        self._worker: ChildProcess | None = None
+        self._workers: list[ChildProcess] = []  # one at most; builders beside this one share it
         self.on_wait: Callable[[], None] | None = None
+
+    def beside(self, reference: str) -> Builder:
+        """Return a builder of another workload that sends its stages to the same worker.
+
+        Args:
+            reference: ``package.module:Class``.
+        """
+        other = Builder(replace(self._source, reference=reference), self._limits, self._module)
+        other._workers, other.on_wait = self._workers, self.on_wait
+        return other
 
     def run(self, kind: str, arrays: Sequence[Any] = (), **body: Any) -> Message:
         """Run one stage; see `evaluators.build_worker` for the kinds and what they take.
@@ -62,15 +72,15 @@ class Builder:
         Raises:
             EvaluationFailure: What the worker reported, or how it ended.
         """
-        if self._worker is None or not self._worker.is_alive:
+        if not (self._workers and self._workers[0].is_alive):
             self.close()
             threads = str(max(1, len(usable_cpus()) - 1))
-            self._worker = ChildProcess(self._module, self._limits, {"OMP_NUM_THREADS": threads})
+            worker = ChildProcess(self._module, self._limits, {"OMP_NUM_THREADS": threads})
+            self._workers.append(worker)
         request = {"kind": kind, **self._source.to_json(), **body}
-        return self._worker.request(request, arrays, on_wait=self.on_wait)
+        return self._workers[0].request(request, arrays, on_wait=self.on_wait)
 
     def close(self) -> None:
         """End the worker."""
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        while self._workers:
+            self._workers.pop().close()
