@@ -88,7 +88,7 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
     figures = figures_of(target.engines.values())
     known = {**OBJECTIVES, metric.name: metric, **figures}
     parameters = _parameters(space, target)
-    baseline = _untouched(next(iter(parameters.engines.values())))
+    baseline = untouched(next(iter(parameters.engines.values())))
     if parameters.params_of(baseline) is not None:
         baseline = parameters.nearest(baseline)  # the same, in the space's words: groups of layers
     return Plan(
@@ -106,7 +106,7 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
     )
 
 
-def _untouched(space: EngineSpace, precision: str | None = None) -> Candidate:
+def untouched(space: EngineSpace, precision: str | None = None) -> Candidate:
     """Return the unpruned model at a precision, the highest if none is named, and default flags.
 
     It is on the chip that the space file names; of several, on the first.
@@ -125,7 +125,7 @@ def _first_trials(parameters: ParameterSpace, baseline: Candidate) -> tuple[Cand
     """Return the baseline if it's inside, then each precision alone, as near as possible."""
     wanted = [baseline] if parameters.params_of(baseline) is not None else []
     for space in parameters.engines.values():
-        alone = (_untouched(space, str(precision)) for precision in options_of(space.precision))
+        alone = (untouched(space, str(precision)) for precision in options_of(space.precision))
         wanted += [parameters.nearest(candidate) for candidate in alone]
     unique: list[Candidate] = []
     for candidate in wanted:

@@ -16,6 +16,7 @@ import optuna
 
 from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
+from search.ceiling import Ceiling
 from search.errors import UsageError
 from search.events import Notice, Observer
 from search.front_pins import FrontPins
@@ -24,7 +25,7 @@ from search.plan import Plan, make_plan
 from search.records import Run
 from search.run_directory import RunDirectory, open_storage
 from search.state import StudyState
-from search.study_attributes import RUN
+from search.study_attributes import RUN, run_of_study
 from search.target import find_target
 from spaces.load import load_space
 from spaces.schema import Space
@@ -59,7 +60,10 @@ def run_search(
         KeyboardInterrupt: If it was stopped in the middle of a trial.
     """
     with _opened(space, directory, options, observe) as loop:
-        return loop.run()
+        loop.run()
+        if loop.state.plan.rounds:
+            Ceiling(loop.state, loop.budget).measure()
+        return run_of_study(loop.state.study)
 
 
 def confirm_front(
@@ -73,7 +77,9 @@ def confirm_front(
     """
     untimed = replace(options, timeout_s=math.inf)  # the budget is the search's
     with _opened(space, directory, untimed, observe) as loop:
-        return loop.confirm()
+        loop.confirm()
+        Ceiling(loop.state, loop.budget).measure()
+        return run_of_study(loop.state.study)
 
 
 @contextmanager
