@@ -15,32 +15,39 @@ from search.retries import Retries
 from search.study_attributes import RECORD, run_of_study
 from tests.search.runs import front_json, study_of
 
+PAIRS = [("onnxruntime", "int8"), ("onnxruntime", "fp32"), ("openvino", "fp32")]
+
 
 class NoNet:
-    """A builder that can't load the net, and counts how often it was to."""
+    """A builder that can't load the net, takes 5 s to say so, and counts how often it did."""
 
     def __init__(self):
-        self.count = 0
+        self.count, self.now_s = 0, 0.0
 
     def beside(self, _reference):
         return self
 
     def run(self, _kind):
         self.count += 1
+        self.now_s += 5.0
         raise CandidateRejected("no torch here")
 
 
 @pytest.fixture
 def state(build, study, whole):
-    """Return a study with a front of one trial at int8, whose peaks can't be measured."""
+    """Return a study with a front of three pairs, the fastest first, whose peaks aren't known."""
     live = study()
     study_attributes.keep_facts(live, build.facts())
-    record = build.record(params={"engine": "onnxruntime", "precision": "int8"})
-    trial = live.ask()
-    trial.set_user_attr(RECORD, record.to_json())
-    live.tell(trial, [1.0, 4.0, 0.95])
+    for number, (engine, precision) in enumerate(PAIRS):
+        costs = (1.0 + number, 4.0 - number, 0.95)
+        record = build.record(*costs, params={"engine": engine, "precision": precision})
+        trial = live.ask()
+        trial.set_user_attr(RECORD, record.to_json())
+        live.tell(trial, list(costs))
     bench = SimpleNamespace(
-        untimed={}, provenance={"onnxruntime": "measured"}, device=SimpleNamespace(cpu_count=4)
+        untimed={"openvino": "vela"},
+        provenance=dict.fromkeys(("onnxruntime", "openvino"), "measured"),
+        device=SimpleNamespace(cpu_count=4, name="here"),
     )
     return SimpleNamespace(
         study=live,
@@ -54,24 +61,35 @@ def state(build, study, whole):
     )
 
 
-def budget(timeout_s=None, *, stop=False):
-    return Budget(10, timeout_s, lambda: stop, lambda: 0.0)
+def measure(state, timeout_s=None, *, stop=False):
+    """Measure within a time, and return what is known of each pair then."""
+    builder = state.evaluator.pipeline.builder
+    builder.now_s = 0.0
+    Ceiling(state, Budget(10, timeout_s, lambda: stop, lambda: builder.now_s)).measure()
+    peaks = run_of_study(state.study).peaks
+    assert all(peak.macs_per_s.value is None for peak in peaks)
+    return {(peak.engine, peak.precision): peak.macs_per_s.provenance for peak in peaks}
 
 
 def test_what_cannot_be_measured_is_kept_with_its_reason_and_tried_again_next_time(state):
-    for count in (1, 2):
-        Ceiling(state, budget()).measure()
-        (peak,) = run_of_study(state.study).peaks
-        assert (peak.engine, peak.precision) == ("onnxruntime", "int8")
-        assert peak.macs_per_s.provenance == "unavailable: no torch here"
+    for count in (2, 4):
+        known = measure(state)
+        assert known[PAIRS[0]] == known[PAIRS[1]] == "unavailable: no torch here"
+        assert known[PAIRS[2]].startswith("unavailable: nothing is timed on here")
         assert state.evaluator.pipeline.builder.count == count
 
 
-@pytest.mark.parametrize("spent", [budget(5.0), budget(stop=True)])
-def test_without_time_nothing_is_measured(state, spent):
-    Ceiling(state, spent).measure()
-    assert run_of_study(state.study).peaks == []
-    assert state.evaluator.pipeline.builder.count == 0
+@pytest.mark.parametrize(
+    ("timeout_s", "count"),
+    [(8.0, 0), (8.5, 1), (10.5, 2)],  # the first may take 8 s; it takes 5, and so may the second
+)
+def test_what_fits_into_the_time_is_measured_the_best_pair_first(state, timeout_s, count):
+    known = measure(state, timeout_s)
+    assert [pair for pair in PAIRS[:2] if pair in known] == PAIRS[:count]
+
+
+def test_nothing_is_measured_once_somebody_said_stop(state):
+    assert measure(state, stop=True) == {}
 
 
 def test_a_run_ends_with_the_peaks_of_its_front(tiny_space, run_cli, tmp_path):
