@@ -171,9 +171,10 @@ def _export(workload: Workload, message: Message) -> Answer:
     out_dir = Path(body["out_dir"])
     if isinstance(workload, OnnxWorkload):
         from evaluators.export.onnx_check import import_onnx
+        from evaluators.export.onnx_macs import count_onnx_macs
 
-        import_onnx(workload.onnx_path, body["batch_size"], out_dir)
-        return {}, []
+        model = import_onnx(workload.onnx_path, body["batch_size"], out_dir)
+        return {"macs": count_onnx_macs(model)}, []
     from evaluators.compress.prune import load_compressed
 
     model = load_compressed(_teacher(workload), Path(body["model"]) / MODEL_FILE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,20 @@ class Builder:
         self._source = source
         self._limits = limits
         self._module = module
-        self._worker: ChildProcess | None = None
+        self._workers: list[ChildProcess] = []  # one at most; builders beside this one share it
         self._is_closed = False
         self.turn = threading.RLock()
         self.on_wait: Callable[[], None] | None = None
+
+    def beside(self, reference: str) -> Builder:
+        """Return a builder of another workload that sends its stages to the same worker.
+
+        Args:
+            reference: ``package.module:Class``.
+        """
+        other = Builder(replace(self._source, reference=reference), self._limits, self._module)
+        other._workers, other.turn, other.on_wait = self._workers, self.turn, self.on_wait
+        return other
 
     def run(self, kind: str, arrays: Sequence[Any] = (), **body: Any) -> Message:
         """Run one stage; see `evaluators.build_worker` for the kinds and what they take.
@@ -84,13 +94,13 @@ class Builder:
     def _living_worker(self) -> ChildProcess:
         if self._is_closed:
             raise CandidateAborted("the run ended before it was built.")
-        if self._worker is None or not self._worker.is_alive:
+        if not (self._workers and self._workers[0].is_alive):
             self._end_worker()
             threads = str(max(1, len(usable_cpus()) - 1))
-            self._worker = ChildProcess(self._module, self._limits, {"OMP_NUM_THREADS": threads})
-        return self._worker
+            worker = ChildProcess(self._module, self._limits, {"OMP_NUM_THREADS": threads})
+            self._workers.append(worker)
+        return self._workers[0]
 
     def _end_worker(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        while self._workers:
+            self._workers.pop().close()

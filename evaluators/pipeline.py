@@ -80,7 +80,7 @@ class Pipeline:
         exported = self.export(model, source, clock)
         quantized = exported if form == source else self.quantize(exported, form, candidate, clock)
         compiled = self.compile(quantized, candidate, clock)
-        facts = {name: stage.facts for name, stage in stages.items()}
+        facts = {name: stage.facts for name, stage in {**stages, "export": exported}.items()}
         return Built(candidate, compiled, facts, figures_of(engine, compiled.facts["metrics"]))
 
     def compress_and_distill(self, candidate: Candidate, clock: StageClock) -> dict[str, Entry]:

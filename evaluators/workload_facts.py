@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +26,8 @@ class WorkloadFacts:
     inputs: Mapping[str, Any]
     is_trainable: bool
     modules: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """Make the facts of what the build worker answers to ``describe``."""
+        return cls(**{**body, "modules": tuple(body["modules"])})

@@ -11,7 +11,7 @@ from reports.history_drawing import canary_drawing, hypervolume_drawing, outcome
 from reports.knob_drawing import effect_drawing, parallel_drawing
 from reports.knobs import Knob
 from reports.looks import Drawing
-from reports.markup import escaped, json_script
+from reports.markup import escaped, json_script, scrollable
 from reports.outcomes import has_numbers
 from reports.page_data import budget_label
 from reports.pareto_drawing import pareto_drawing
@@ -61,7 +61,7 @@ what lets everything through; beyond a constraint lie trials that break it. In b
 baseline.</p>{sliders}
 <p><button type="button" id="reset">Reset budgets and selections</button></p>
 <p id="left" role="status" aria-live="polite"></p></div>
-<div class="chosen" aria-labelledby="chosen-title"><h3 id="chosen-title"></h3>
+<div class="chosen" role="group" aria-labelledby="chosen-title"><h3 id="chosen-title"></h3>
 <ul id="chosen-lines"></ul><p class="command"><code id="chosen-command"></code>
 <button type="button" id="chosen-copy">Copy</button></p>
 <p><label for="trial-number">Show trial</label>
@@ -92,7 +92,7 @@ def parallel_axes(run: Run, found: Sequence[Candidate], knobs: Sequence[Knob]) -
     place = _place(figure, "parameters and objectives on parallel axes", kind="wide")
     return (
         f'<section><h2>All at once</h2><p class="faint">{_PARALLEL_NOTE}</p>{_NO_SCRIPT}'
-        f'<div class="scroll">{place}</div></section>'
+        f"{scrollable('All at once', place)}</section>"
     )
 
 

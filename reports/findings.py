@@ -9,7 +9,7 @@ from evaluators.measurement import Quantity
 from reports.cells import cell, title
 from reports.explore import canary, effects
 from reports.knobs import FEWEST, Knob
-from reports.markup import escaped
+from reports.markup import escaped, scrollable
 from reports.recommendation import recommended
 from search.records import Run, TrialRecord
 from spaces.objectives import Objective
@@ -40,9 +40,10 @@ def knob_section(run: Run, knobs: Sequence[Knob]) -> str:
         f"{effects(run, knob)}</details>"
         for n, knob in enumerate(knobs[:MOST_DRAWN])
     )
+    table = f"""<table class="shares"><thead><tr><th scope="col">parameter</th>
+<th class="number" scope="col">trials</th>{header}</tr></thead><tbody>{rows}</tbody></table>"""
     return f"""<section><h2>What each parameter does</h2><p class="faint">{_SHARE_NOTE}</p>
-<div class="scroll"><table class="shares"><thead><tr><th scope="col">parameter</th>
-<th class="number" scope="col">trials</th>{header}</tr></thead><tbody>{rows}</tbody></table></div>
+{scrollable("Shares of each parameter", table)}
 <p class="faint">{_EFFECT_NOTE}</p><noscript><p>Plots need JavaScript.</p></noscript>{drawn}
 </section>"""
 
@@ -58,12 +59,14 @@ def validity(run: Run) -> str:
     flags = Counter(flag for trial in run.trials for flag in trial.record.flags)
     disturbed = "".join(f"<li>{n} x {escaped(flag)}</li>" for flag, n in flags.most_common(10))
     listed = f"<p>What disturbed, most frequent first:</p><ul>{disturbed}</ul>" if flags else ""
-    return f"""<section><h2>Drift and validity</h2>{canary(run)}{listed}
-<p class="faint">How the numbers of {of} were obtained:</p><div class="scroll"><table><thead><tr>
+    table = f"""<table><thead><tr>
 <th scope="col">objective</th><th class="number" scope="col">value</th>
 <th class="number" scope="col">95 % interval</th><th class="number" scope="col">samples</th>
-<th scope="col">method</th><th scope="col">provenance</th></tr></thead><tbody>{rows}</tbody></table>
-</div></section>"""
+<th scope="col">method</th><th scope="col">provenance</th></tr></thead>
+<tbody>{rows}</tbody></table>"""
+    return f"""<section><h2>Drift and validity</h2>{canary(run)}{listed}
+<p class="faint">How the numbers of {of} were obtained:</p>
+{scrollable("How the numbers were obtained", table)}</section>"""
 
 
 def _knob_row(knob: Knob, axes: Sequence[Objective]) -> str:

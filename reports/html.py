@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 from reports import explore, findings, first_screen, sections
 from reports.atomic_file import write_atomically
 from reports.candidates import candidates
+from reports.ceiling import ceiling
 from reports.knobs import knobs
 from reports.markup import escaped, json_script
 from reports.page_data import page_data
@@ -71,6 +72,7 @@ def _body(run: Run, folder: Path) -> str:
         explore.pairs(run, found),
         explore.parallel_axes(run, found, varied),
         sections.front(run, folder),
+        ceiling(run),
         findings.knob_section(run, varied),
         explore.growth(run, found),
         findings.validity(run),

@@ -42,3 +42,9 @@ def copy_button(words: Sequence[str], trial: str = "") -> str:
     """Return a button that copies a command, named for screen readers after its trial."""
     label = f' aria-label="Copy the command that exports trial {trial}"' if trial else ""
     return f'<button type="button" data-copy="{escaped(shlex.join(words))}"{label}>Copy</button>'
+
+
+def scrollable(name: str, content: str) -> str:
+    """Return what may be wider than the screen, as a region that keys can scroll, too."""
+    named = f'role="region" aria-label="{escaped(name)}" tabindex="0"'
+    return f'<div class="scroll" {named}>{content}</div>'

@@ -19,7 +19,7 @@ from reports.cells import (
 )
 from reports.durations import StageTime, duration_text, stage_times
 from reports.footnotes import footnotes, metric_footnote
-from reports.markup import copy_button, escaped, export_words
+from reports.markup import copy_button, escaped, export_words, scrollable
 from reports.outcomes import FRONT, broken_constraints, failures_by_reason, outcomes
 from search.front import pareto_front
 from search.records import Run, TrialRecord
@@ -66,9 +66,10 @@ def without_numbers(run: Run) -> str:
         rows.append(_row(str(len(group.numbers)), group.kind, group.stage, example))
     if not rows:
         return "<section><h2>What didn't work</h2><p>Nothing failed.</p></section>"
-    return f"""<section><h2>What didn't work</h2><div class="scroll"><table>
+    table = f"""<table>
 <thead><tr><th class="number">trials</th><th>outcome</th><th>stage</th><th>reason</th></tr></thead>
-<tbody>{"".join(rows)}</tbody></table></div></section>"""
+<tbody>{"".join(rows)}</tbody></table>"""
+    return f"<section><h2>What didn't work</h2>{scrollable('Outcomes', table)}</section>"
 
 
 def time_spent(run: Run) -> str:
@@ -76,11 +77,12 @@ def time_spent(run: Run) -> str:
     times = stage_times(run)
     total = sum(stage.seconds for stage in times)
     rows = "".join(_time_row(stage, total) for stage in times)
-    return f"""<section><h2>Where the time went</h2><p>{duration_text(total)} in trials and the
-baseline; the canary and confirmation come on top.</p><div class="scroll"><table>
+    table = f"""<table>
 <thead><tr><th>stage</th><th class="number">time</th><th class="number">runs</th>
-<th class="number">from the store</th><th></th></tr></thead><tbody>{rows}</tbody></table></div>
-</section>"""
+<th class="number">from the store</th><th>share</th></tr></thead><tbody>{rows}</tbody></table>"""
+    return f"""<section><h2>Where the time went</h2><p>{duration_text(total)} in trials and the
+baseline; the canary and confirmation come on top.</p>
+{scrollable("Time by stage", table)}</section>"""
 
 
 def marks(run: Run) -> str:
@@ -114,10 +116,11 @@ def _front_table(
         f'<th class="number">{escaped(title(o))}<small>{escaped(o.unit)}</small></th>' for o in axes
     )
     lines = "".join(_front_row(run, label, record, axes, folder) for label, record in rows)
-    return f"""<div class="scroll"><table>
+    table = f"""<table>
 <thead><tr><th class="number">trial</th><th>engine</th>{header}<th class="number">sparsity</th>
 <th class="number">epochs</th><th>other parameters</th><th>export</th></tr></thead>
-<tbody>{lines}</tbody></table></div>"""
+<tbody>{lines}</tbody></table>"""
+    return scrollable("The baseline and the front", table)
 
 
 def _front_row(

@@ -14,6 +14,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from reports.ceiling import ceiling_json
 from reports.cells import (
     Cell,
     cell,
@@ -78,6 +79,7 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
         "confirmed": True, "artifact_sha256": "9f2b..."}``, and after these ``rounds``, ``moved``
         (confirmed value over the search's), ``metric_drop`` and ``test`` (value with its
         interval), ``tied_with`` and ``flags``. Values are in the unit of their name.
+        ``ceiling`` holds `reports.ceiling.ceiling_json`.
 
     Args:
         run: As it stands; ``baseline`` is None where it has no numbers.
@@ -101,6 +103,7 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
             }
             for trial in pareto_front(run)
         ],
+        "ceiling": ceiling_json(run),
     }
     if show_all:
         found = outcomes(run)

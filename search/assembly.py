@@ -40,7 +40,7 @@ def describe_workload(builder: Builder, observe: Observer) -> WorkloadFacts:
         body = builder.run("describe").body
     except EvaluationFailure as failure:
         raise UsageError(f"workload: {failure.reason}") from failure
-    return WorkloadFacts(**{**body, "modules": tuple(body["modules"])})
+    return WorkloadFacts.from_json(body)
 
 
 def make_evaluator(

@@ -162,7 +162,7 @@ class Evaluator:
             EvaluationFailure: If it can't be built, or comes out as another file than ``before``:
                 two files' numbers must not be compared as if they were one's.
         """
-        built = self.retries.run(lambda: self.pipeline.build(candidate, self._clock(label)))
+        built = self.retries.run(lambda: self.pipeline.build(candidate, self.clock(label)))
         if before is not None and built.artifact_sha256 != before.artifact_sha256:
             raise CandidateRejected(
                 "the file that was measured isn't in the store any more, and what was built in its "
@@ -177,7 +177,7 @@ class Evaluator:
         Raises:
             EvaluationFailure: If it can't be measured any more.
         """
-        return self.retries.run(lambda: self.bench.measure(built, self._clock(label), splits))
+        return self.retries.run(lambda: self.bench.measure(built, self.clock(label), splits))
 
     def record_of(self, built: Built, repeats: Sequence[Measured]) -> TrialRecord:
         """Return one record of an artifact that was measured in one or more fresh processes.
@@ -220,7 +220,7 @@ class Evaluator:
     def _recorded(
         self, candidate: Candidate, label: str, measure: Callable[[StageClock], TrialRecord]
     ) -> TrialRecord:
-        clock = self._clock(label)
+        clock = self.clock(label)
 
         def work() -> TrialRecord:
             record = measure(clock)
@@ -236,7 +236,9 @@ class Evaluator:
         quiet = [measured.quantities for measured in repeats if not measured.flags]
         self.spreads = learn(self.spreads, quiet)
 
-    def _clock(self, label: str) -> StageClock:
+    def clock(self, label: str) -> StageClock:
+        """Return what takes the time of stages, and tells whoever watches of each."""
+
         def started(stage: str) -> None:
             self.observe(StageStarted(label, stage, is_timed=stage == "benchmark"))
 

@@ -89,7 +89,7 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
     known = {**OBJECTIVES, metric.name: metric, **figures}
     parameters = _parameters(space, target)
     mode = None if target.power_modes is None else target.power_modes.now
-    baseline = _untouched(next(iter(parameters.engines.values())), mode)
+    baseline = untouched(next(iter(parameters.engines.values())), mode)
     if parameters.params_of(baseline) is not None:
         baseline = parameters.nearest(baseline)  # the same, in the space's words: groups of layers
     return Plan(
@@ -107,7 +107,7 @@ def make_plan(space: Space, target: Target, workload: WorkloadFacts) -> Plan:
     )
 
 
-def _untouched(
+def untouched(
     space: EngineSpace, power_mode: str | None, precision: str | None = None
 ) -> Candidate:
     """Return the unpruned model at a precision, the highest if none is named, and default flags.
@@ -130,7 +130,7 @@ def _first_trials(parameters: ParameterSpace, baseline: Candidate) -> tuple[Cand
     wanted = [baseline] if parameters.params_of(baseline) is not None else []
     for space in parameters.engines.values():
         alone = (
-            _untouched(space, baseline.power_mode, str(precision))
+            untouched(space, baseline.power_mode, str(precision))
             for precision in options_of(space.precision)
         )
         wanted += [parameters.nearest(candidate) for candidate in alone]

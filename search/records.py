@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
+from evaluators.peak import Peak
 from search.drift import CanaryReading
 from search.run_facts import RunFacts
 from spaces.objectives import Objective
@@ -156,11 +157,8 @@ class TrialRecord:
         quantities = {n: Quantity.from_json(q) for n, q in data["quantities"].items()}
         failure = None if data["failure"] is None else Failure(**data["failure"])
         kept = data.get("confirmation")
-        changed = {
-            "quantities": quantities,
-            "failure": failure,
-            "confirmation": None if kept is None else Confirmation(**kept),
-        }
+        confirmation = None if kept is None else Confirmation(**kept)
+        changed = {"quantities": quantities, "failure": failure, "confirmation": confirmation}
         return cls(**{name: data[name] for name in names & data.keys()} | changed)
 
 
@@ -183,6 +181,7 @@ class Run:
     Attributes:
         canary: The baseline's later readings, oldest first.
         lost: Trial number -> why confirmation couldn't measure it again.
+        peaks: What each engine reaches at each precision, as far as it was measured.
     """
 
     facts: RunFacts
@@ -190,6 +189,7 @@ class Run:
     trials: Sequence[NumberedRecord]
     canary: Sequence[CanaryReading] = ()
     lost: Mapping[int, str] = field(default_factory=dict)
+    peaks: Sequence[Peak] = ()
 
     @cached_property
     def is_confirmed(self) -> bool:

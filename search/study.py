@@ -17,6 +17,7 @@ import optuna
 from evaluators.candidate import POWER_MODE
 from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
+from search.ceiling import Ceiling
 from search.errors import UsageError
 from search.events import Notice, Observer
 from search.flights import Flights
@@ -26,7 +27,7 @@ from search.plan import Plan, make_plan
 from search.records import Run
 from search.run_directory import RunDirectory, open_storage
 from search.state import StudyState
-from search.study_attributes import RUN, kept_baseline
+from search.study_attributes import RUN, kept_baseline, run_of_study
 from search.target import find_target
 from spaces.load import load_space
 from spaces.schema import Space
@@ -65,7 +66,10 @@ def run_search(
         KeyboardInterrupt: If it was stopped in the middle of a trial.
     """
     with _opened(space, directory, options, observe) as loop:
-        return loop.run()
+        loop.run()
+        if loop.state.plan.rounds:
+            Ceiling(loop.state, loop.budget).measure()
+        return run_of_study(loop.state.study)
 
 
 def confirm_front(
@@ -79,7 +83,9 @@ def confirm_front(
     """
     untimed = replace(options, timeout_s=math.inf)  # the budget is the search's
     with _opened(space, directory, untimed, observe) as loop:
-        return loop.confirm()
+        loop.confirm()
+        Ceiling(loop.state, loop.budget).measure()
+        return run_of_study(loop.state.study)
 
 
 @contextmanager

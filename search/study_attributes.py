@@ -13,6 +13,7 @@ Of the study; a record each has an attribute of its own, since some databases li
     spreads            what repeats have taught of the difference between processes
     repeated:7         trial 7, measured again after the machine had drifted, and when
     confirmed:7        trial 7, measured again to confirm the front; confirmed:baseline
+    peaks              what each engine reaches at each precision, by their two names
     confirmed          {"trials": 30, "numbers": [7, ...], "bounds": ...}: emptied first and written
                        last, so that half a confirmation never counts
 
@@ -29,6 +30,7 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from evaluators.peak import Peak
 from evaluators.spread import ProcessSpread
 from search.bounds import judged
 from search.drift import CanaryReading, drifted_stretches
@@ -42,6 +44,7 @@ _CANARY = "canary"
 _SPREADS = "spreads"
 _REPEATED = "repeated"
 _CONFIRMED = "confirmed"
+_PEAKS = "peaks"
 
 _STATES = {
     TrialState.COMPLETE: "complete",
@@ -75,6 +78,7 @@ def run_of_study(study: Study, *, confirmed: bool = True) -> Run:
         measured,
         canary,
         {int(number): why for number, why in summary.get("lost", {}).items()},
+        [Peak.from_json(peak) for peak in attributes.get(_PEAKS, {}).values()],
     )
 
 
@@ -108,6 +112,12 @@ def kept_spreads(study: Study) -> dict[str, ProcessSpread]:
 def keep_spreads(study: Study, spreads: Mapping[str, ProcessSpread]) -> None:
     """Write down what was learned of the difference between processes."""
     study.set_user_attr(_SPREADS, {name: asdict(spread) for name, spread in spreads.items()})
+
+
+def keep_peak(study: Study, peak: Peak) -> None:
+    """Write down what an engine reaches at a precision, in the place of what was kept before."""
+    name = f"{peak.engine} {peak.precision}"
+    study.set_user_attr(_PEAKS, {**study.user_attrs.get(_PEAKS, {}), name: peak.to_json()})
 
 
 def keep_repeated(study: Study, number: int, record: TrialRecord, n_trials: int) -> None:

@@ -75,8 +75,8 @@ def read_onnx_inputs(path: Path) -> list[OnnxInput]:
         return _inputs(path, _parse(path))
 
 
-def import_onnx(path: Path, batch_size: int, out_dir: Path) -> None:
-    """Write a checked copy as ``model.onnx``: weights inside, batch size static.
+def import_onnx(path: Path, batch_size: int, out_dir: Path) -> onnx.ModelProto:
+    """Write a checked copy as ``model.onnx``: weights inside, batch size static; return it too.
 
     Raises:
         InputError: If the check fails, or the model's own batch size is another one.
@@ -87,6 +87,7 @@ def import_onnx(path: Path, batch_size: int, out_dir: Path) -> None:
     # Once more: only now is it known whether the data fits the shapes.
     _check_valid(path, model)
     onnx.save_model(model, out_dir / "model.onnx")
+    return model
 
 
 def _read_checked(path: Path) -> onnx.ModelProto:

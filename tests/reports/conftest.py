@@ -7,9 +7,13 @@ from dataclasses import replace
 import pytest
 
 from evaluators.measurement import Quantity, unavailable
+from evaluators.peak import Peak
+from reports.html import write_report
+from search.drift import CanaryReading
 from search.records import Failure, NumberedRecord, Run, TrialRecord
 from search.run_facts import RunFacts
 from spaces.objectives import ACCURACY, OBJECTIVES
+from tests.reports.browser import Browser
 
 STAND_IN = "measured: on this machine's CPU (Xeon) instead of coral-usb"
 ESTIMATED = "estimated: share of CPU time x rated power of 2 W"
@@ -140,3 +144,45 @@ def evil_run():
         notices=(EVIL,),
         bounds={EVIL: (None, 5.0)},
     )
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    found = Browser(tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Return a function that writes the report of a run and opens it in a browser."""
+
+    def show(run, width=1280, height=900, scheme="light"):
+        path = tmp_path / "report.html"
+        write_report(run, path)
+        browser.complaints.clear()
+        browser.requests.clear()
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.ask("Emulation.setDeviceMetricsOverride", **size)
+        prefers = {"name": "prefers-color-scheme", "value": scheme}
+        browser.ask("Emulation.setEmulatedMedia", features=[prefers])
+        browser.open(path)
+        return browser
+
+    return show
+
+
+@pytest.fixture
+def empty_run():
+    return run()
+
+
+@pytest.fixture
+def drifted_run(small_run):
+    """All that a page may show beside numbers: drift, disturbances, ties, peaks, what was gated."""
+    busy = replace(small_run.trials[0].record, flags=["other work took 23 % of the CPUs"])
+    trials = [replace(small_run.trials[0], record=busy), *small_run.trials[1:]]
+    trials.append(NumberedRecord(len(trials), "pruned", failed("gated", "too slow", "benchmark")))
+    canary = [CanaryReading(1, 1.01, 0.0), CanaryReading(3, 1.2, 60.0)]
+    peak = Peak("openvino", "int8", Quantity(4.8e10, "1/s", "a net, 2 threads", "measured"))
+    return replace(small_run, trials=trials, canary=canary, peaks=[peak])

@@ -67,9 +67,9 @@ def test_a_report_has_every_section_and_a_plot_per_pair(page_of, small_run):
     assert page.headings[0].startswith("Take trial 1: ")
     assert page.headings[1:] == [
          "The search", "What is left within other budgets",
-        "Two objectives at a time", "All at once", "The front", "What each parameter does",
-        "How the search went", "Drift and validity", "What didn't work", "Where the time went",
-        "How a number is marked",
+        "Two objectives at a time", "All at once", "The front", "How near the ceiling",
+        "What each parameter does", "How the search went", "Drift and validity",
+        "What didn't work", "Where the time went", "How a number is marked",
     ]  # fmt: skip
     knobs, objectives, pairs = 2, 3, 3
     assert len(page.figures()) == pairs + 1 + knobs * objectives + 2

@@ -100,7 +100,7 @@ def test_json_of_the_front_has_the_documented_form(small_run):
     data = json.loads(json.dumps(tables.front_json(small_run), allow_nan=False))
     assert list(data) == [
         "schema_version", "run", "device", "machine", "notices", "objectives", "directions",
-        "baseline", "points",
+        "baseline", "points", "ceiling",
     ]  # fmt: skip
     assert data["objectives"] == ["latency_p90_ms", "peak_memory_mib", "accuracy"]
     assert data["baseline"]["values"]["latency_p90_ms"] == pytest.approx(1.0)

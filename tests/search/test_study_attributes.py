@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from optuna.trial import TrialState
 
+from evaluators.measurement import Quantity, unavailable
+from evaluators.peak import Peak
 from evaluators.spread import ProcessSpread
 from search import study_attributes
 from search.drift import CanaryReading
@@ -58,6 +60,17 @@ def test_a_run_has_no_baseline_before_it_was_measured(build, study):
     live = study()
     live.set_user_attr(RUN, build.facts().to_json())
     assert run_of_study(live).baseline is None
+
+
+def test_a_peak_takes_the_place_of_what_was_kept_of_its_engine_and_precision(told):
+    live = told()
+    assert run_of_study(live).peaks == []  # as in a run from before there were any
+    none = unavailable("1/s", "no torch here")
+    first, other = Peak("onnxruntime", "int8", none), Peak("onnxruntime", "fp32", none)
+    found = Peak("onnxruntime", "int8", Quantity(1e9, "1/s", "a net", "measured"), ["busy"])
+    for peak in (first, other, found):
+        study_attributes.keep_peak(live, peak)
+    assert run_of_study(live).peaks == [found, other]
 
 
 def test_spreads_survive_the_end_of_a_session(told):
