@@ -17,7 +17,7 @@ import optuna
 from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.errors import UsageError
-from search.events import Notice, Observer
+from search.events import Notice, Observer, ignore
 from search.front_pins import FrontPins
 from search.loop import SearchLoop
 from search.plan import Plan, make_plan
@@ -74,6 +74,17 @@ def confirm_front(
     untimed = replace(options, timeout_s=math.inf)  # the budget is the search's
     with _opened(space, directory, untimed, observe) as loop:
         return loop.confirm()
+
+
+def check_space(space: Space) -> Plan:
+    """Check a space as far as possible without building anything; an untrained model is trained.
+
+    Raises:
+        RunError: With everything that is wrong or missing.
+    """
+    target = find_target(space)
+    with closing(target.device), closing(make_builder(space, ignore)) as builder:
+        return make_plan(space, target, describe_workload(builder, ignore))
 
 
 @contextmanager
