@@ -1,6 +1,7 @@
 # make run                           set up .venv, then search spaces/coral.yaml
 # make run SPACE=spaces/cpu.yaml     another space
 # make test                          set up .venv, then run the tests
+# make notebooks                     set up .venv with JupyterLab, then open notebooks/
 # make check                         style, types, layers, and Python 3.7 on the device side
 # make clean                         remove .venv; runs/ stays
 #
@@ -20,10 +21,15 @@ DEVICE_SIDE := evaluators/__init__.py evaluators/child_death.py evaluators/devic
 	evaluators/engines evaluators/meters evaluators/power_modes
 
 .DELETE_ON_ERROR:
-.PHONY: run test check style types layers device-side clean
+.PHONY: run notebooks test check style types layers device-side clean
 
 run: .venv/set-up-to-run
 	$(BIN)/python -m search run --space $(SPACE)
+
+# JupyterLab would ask a server whether there is a newer version, and for news.
+notebooks: .venv/set-up-for-notebooks
+	cd notebooks && ../$(BIN)/jupyter-lab --LabApp.news_url=None \
+		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 # What depends on what is timed runs alone, the rest on every CPU.
 test: .venv/set-up-to-develop
@@ -53,6 +59,10 @@ device-side: .venv/set-up-to-develop
 		|| { echo 'error: $(PYTHON) has no venv. Install it: apt-get install python3-venv' >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable '.[all]'
+	@touch $@
+
+.venv/set-up-for-notebooks: .venv/set-up-to-run
+	$(PIP) --editable '.[all,notebooks]'
 	@touch $@
 
 .venv/set-up-to-develop: .venv/set-up-to-run

@@ -108,6 +108,12 @@ def mark_of(provenance: str) -> str:
     return ESTIMATED if kind == "estimated" else UNAVAILABLE
 
 
+def kind_words(quantities: Iterable[Quantity | None]) -> str:
+    """Return what a whole axis says of numbers that aren't all measurements on the device."""
+    marks = {mark_of(q.provenance) for q in quantities if q is not None and q.value is not None}
+    return " (estimated)" if ESTIMATED in marks else " (stand-in)" if STAND_IN in marks else ""
+
+
 def legend(cells: Iterable[Cell]) -> dict[str, str]:
     """Return what each mark that occurs means, in the words of the records."""
     meanings: dict[str, dict[str, None]] = {}

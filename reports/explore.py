@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from reports.candidates import Candidate
 from reports.cells import title
 from reports.history_drawing import canary_drawing, hypervolume_drawing, outcomes_drawing
-from reports.knob_drawing import effect_drawing, parallel_drawing
+from reports.knob_drawing import MOST_AXES, effect_drawing, parallel_drawing
 from reports.knobs import Knob
 from reports.looks import Drawing
 from reports.markup import escaped, json_script, scrollable
@@ -18,8 +18,6 @@ from reports.pareto_drawing import pareto_drawing
 from search.front import hypervolume
 from search.records import Run
 
-MOST_AXES = 9
-"""Parameters on the parallel axes; more can't be read, and the first matter most."""
 _NO_SCRIPT = "<noscript><p>Plots need JavaScript.</p></noscript>"
 _PAIRS_NOTE = (
     "The front is that of all objectives together, so a member may look dominated in one plot. "

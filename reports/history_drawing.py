@@ -95,6 +95,9 @@ def canary_drawing(run: Run) -> Drawing:
     _name(figure, "x", "finished trials")
     _name(figure, "y", "baseline's time,<br>over that at the beginning")
     ratios = [reading.ratio for reading in run.canary]
+    if not ratios:
+        say(figure, "The baseline wasn't timed again.")
+        return figure
     reach = max(2 * LIMIT, *(1.1 * abs(ratio - 1) for ratio in ratios))
     layout["yaxis"] |= {"range": [1 - reach, 1 + reach], "tickformat": ".2f"}
     layout["xaxis"] |= {"rangemode": "tozero"}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reports.candidates import Candidate
-from reports.cells import number_text, param_text, printable, title
+from reports.cells import kind_words, number_text, param_text, printable, title
 from reports.knobs import Knob
 from reports.looks import BASELINE, BLUE, NEUTRAL, Drawing, drawing, drawn, short
 from reports.pareto_drawing import is_wide
@@ -16,6 +16,8 @@ from search.records import Run, TrialRecord
 from spaces.dimensions import is_number
 from spaces.objectives import Objective
 
+MOST_AXES = 9
+"""Parameters on the parallel axes; more can't be read, and the first matter most."""
 _MOST_TICKS = 8
 _TICK_GAP = 0.04  # of an axis
 _BELOW = 0.12  # of an axis: where what has no value runs through
@@ -31,8 +33,8 @@ def effect_drawing(run: Run, knob: Knob, objective: Objective) -> Drawing:
     layout = figure["layout"]
     layout["margin"] |= {"t": 16, "l": 56, "b": 40}
     layout["showlegend"] = False
-    unit = f", {objective.unit}" if objective.unit else ""
-    layout["yaxis"]["title"]["text"] = html.escape(f"{title(objective)}{unit}")
+    records = [trial.record for trial in run.trials]
+    layout["yaxis"]["title"]["text"] = html.escape(_label(objective, records))
     layout["xaxis"] |= {"type": "category"}
     ends = [end for effect in effects for end in (effect.low, effect.high)]
     if ends and objective != run.facts.metric and is_wide(ends):
@@ -77,12 +79,13 @@ def parallel_drawing(
     shown = [c for c in found if c.outcome != BASELINE and _has_all(run, c.record)]
     if len(shown) < 2:
         return None
-    names = {printable(name): name for c in shown for name in c.record.params}
+    records = [c.record for c in shown]
+    names = {printable(name): name for record in records for name in record.params}
     axes = [names[knob.name] for knob in knobs[:most] if knob.name in names]
     dimensions = [
-        *(_axis(name, [c.record.params.get(name) for c in shown]) for name in axes),
+        *(_axis(name, [record.params.get(name) for record in records]) for name in axes),
         *(
-            _numbers(_label(o), [c.record.shown(o) for c in shown])
+            _numbers(_label(o, records), [record.shown(o) for record in records])
             for o in run.facts.objectives
         ),
     ]  # fmt: skip
@@ -117,8 +120,11 @@ def _has_all(run: Run, record: TrialRecord) -> bool:
     )
 
 
-def _label(objective: Objective) -> str:
-    return f"{title(objective)}, {objective.unit}" if objective.unit else title(objective)
+def _label(objective: Objective, records: Sequence[TrialRecord]) -> str:
+    """Return name, unit, and what of it isn't a measurement on the device."""
+    unit = f", {objective.unit}" if objective.unit else ""
+    kind = kind_words(record.quantities.get(objective.si_name) for record in records)
+    return f"{title(objective)}{unit}{kind}"
 
 
 def _axis(name: str, values: Sequence[Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports.cells import UNAVAILABLE, cell, number_text, printable, shown_objectives
@@ -51,7 +51,13 @@ def explanation(run: Run, record: TrialRecord) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Trials that ended for the same reason; ``stage`` is empty where none had begun."""
+    """Trials that came to nothing for the same reason.
+
+    Attributes:
+        kind: That of the failure, or infeasible.
+        stage: Empty where none had begun.
+        reason: In the tool's words, or the constraint that is broken.
+    """
 
     kind: str
     stage: str
@@ -59,26 +65,40 @@ class FailureGroup:
     numbers: tuple[int, ...]
 
 
-def failures_by_reason(run: Run) -> list[FailureGroup]:
-    """Return the reasons for which trials have no numbers, the most frequent first."""
+def what_failed(run: Run) -> list[FailureGroup]:
+    """Return why trials aren't candidates: broken constraints, then failures, most frequent first.
+
+    What a gate ended may break a constraint, too, and then stands under both.
+    """
+    return [*_by_constraint(run), *_by_reason(run)]
+
+
+def _by_constraint(run: Run) -> list[FailureGroup]:
+    groups: dict[str, list[int]] = {}
+    for trial in run.trials:
+        for name, over in trial.record.violations.items():
+            if over > 0:
+                groups.setdefault(constraint_text(run, name), []).append(trial.number)
+    return _most_frequent_first(
+        FailureGroup(INFEASIBLE, "benchmark", f"breaks {text}", tuple(numbers))
+        for text, numbers in groups.items()
+    )
+
+
+def _by_reason(run: Run) -> list[FailureGroup]:
     groups: dict[tuple[str, str, str], list[int]] = {}
     for trial in run.trials:
         failure = trial.record.failure
         if failure is not None:
             key = (failure.kind, failure.stage or "", failure.reason)
             groups.setdefault(key, []).append(trial.number)
-    found = [FailureGroup(*key, tuple(numbers)) for key, numbers in groups.items()]
-    return sorted(found, key=lambda group: -len(group.numbers))
-
-
-def broken_constraints(run: Run) -> Counter[str]:
-    """Return constraint, with what ratios and drops come to -> how many trials break it."""
-    return Counter(
-        constraint_text(run, name)
-        for trial in run.trials
-        for name, over in trial.record.violations.items()
-        if over > 0
+    return _most_frequent_first(
+        FailureGroup(*key, tuple(numbers)) for key, numbers in groups.items()
     )
+
+
+def _most_frequent_first(groups: Iterable[FailureGroup]) -> list[FailureGroup]:
+    return sorted(groups, key=lambda group: -len(group.numbers))
 
 
 def constraint_text(run: Run, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from evaluators.measurement import Quantity
 from reports.bounds import Window, bound_shapes, window_of, words_for_unseen_bounds
 from reports.candidates import Candidate
-from reports.cells import ESTIMATED, STAND_IN, mark_of, shown_interval, title
+from reports.cells import ESTIMATED, STAND_IN, kind_words, mark_of, shown_interval, title
 from reports.looks import BASELINE, LOOKS, Drawing, Look, drawing, drawn, say, short
 from reports.outcomes import FRONT
 from search.records import Run
@@ -66,11 +66,9 @@ def pareto_drawing(
 
 def axis_title(axis: Objective, quantities: Sequence[Quantity], unseen: str = "") -> str:
     """Return what an axis shows: name, unit, what isn't a measurement, and which way is better."""
-    marks = {mark_of(quantity.provenance) for quantity in quantities}
     unit = f", {axis.unit}" if axis.unit else ""
-    kind = " (estimated)" if ESTIMATED in marks else " (stand-in)" if STAND_IN in marks else ""
     better = f"{'lower' if axis.direction == 'minimize' else 'higher'} is better"
-    lines = [f"{title(axis)}{unit}{kind}", better, *filter(None, [unseen])]
+    lines = [f"{title(axis)}{unit}{kind_words(quantities)}", better, *filter(None, [unseen])]
     return "<br>".join(map(html.escape, lines))
 
 

@@ -20,7 +20,7 @@ from reports.cells import (
 from reports.durations import StageTime, duration_text, stage_times
 from reports.footnotes import footnotes, metric_footnote
 from reports.markup import copy_button, escaped, export_words, scrollable
-from reports.outcomes import FRONT, broken_constraints, failures_by_reason, outcomes
+from reports.outcomes import FRONT, INFEASIBLE, FailureGroup, outcomes, what_failed
 from search.front import pareto_front
 from search.records import Run, TrialRecord
 from spaces.objectives import Objective
@@ -58,12 +58,9 @@ def front(run: Run, folder: Path) -> str:
 def without_numbers(run: Run) -> str:
     """Return why trials aren't candidates: constraints they break, and failures by reason."""
     rows = [
-        _row(str(count), "infeasible", "benchmark", f"breaks {text}")
-        for text, count in broken_constraints(run).most_common()
+        _row(str(len(group.numbers)), group.kind, group.stage, _example(group))
+        for group in what_failed(run)
     ]
-    for group in failures_by_reason(run):
-        example = f"trial {group.numbers[0]}: {group.reason}"
-        rows.append(_row(str(len(group.numbers)), group.kind, group.stage, example))
     if not rows:
         return "<section><h2>What didn't work</h2><p>Nothing failed.</p></section>"
     table = f"""<table>
@@ -152,6 +149,12 @@ def _number(found: Cell, moved: str) -> str:
     small = "".join(f"<small>{escaped(text)}</small>" for text in below)
     how = escaped(found.provenance)
     return f'<td class="number" title="{how}">{escaped(found.marked)}{small}</td>'
+
+
+def _example(group: FailureGroup) -> str:
+    """Return the reason; of a failure with one of its trials, to look it up by."""
+    is_failure = group.kind != INFEASIBLE
+    return f"trial {group.numbers[0]}: {group.reason}" if is_failure else group.reason
 
 
 def _row(count: str, outcome: str, stage: str, reason: str) -> str:

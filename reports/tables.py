@@ -1,13 +1,12 @@
-"""The front and the trials as a table for a terminal, and as JSON, CSV and a DataFrame."""
+"""The front and the trials as a table for a terminal, and as JSON and CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -28,13 +27,10 @@ from reports.cells import (
 )
 from reports.footnotes import footnotes
 from reports.outcomes import FRONT, outcomes, why_not
-from reports.rows import Row, column_names, quantity_columns, trial_row, trust_columns
+from reports.rows import Row, column_names, flat, front_rows, trial_rows
 from search.front import pareto_front, ties
 from search.records import NumberedRecord, Run, TrialRecord
 from spaces.objectives import Objective
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FRONT_SCHEMA_VERSION = 1
 _BASELINE = "baseline"
@@ -55,10 +51,9 @@ def front_table(run: Run, *, show_all: bool, most: int | None = None) -> Group:
     rows |= {str(trial.number): trial.record for trial in front[:most]}
     axes = shown_axes(run, rows.values())
     cells = [[cell(run, record, o) for o in axes] for record in rows.values()]
-    flat = [c for row in cells for c in row]
-    notes = footnotes(run, flat, is_empty=not front)
+    notes = footnotes(run, [c for row in cells for c in row], is_empty=not front)
     parts: list[RenderableType] = [_notice(text) for text in run.facts.notices]
-    parts.append(_headline(run, front))
+    parts.append(Text(headline(run), style="bold"))
     if rows:
         needed = len(run.facts.objectives)
         table = _FrontRows(axes, needed, list(rows), list(rows.values()), cells)
@@ -114,41 +109,20 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
 
 def front_csv(run: Run, *, show_all: bool = False) -> str:
     """Return the front as CSV, best in the first objective first; with all, by trial number."""
-    trials = run.trials if show_all else pareto_front(run)
-    found = outcomes(run)
-    wanted = [objective.si_name for objective in run.facts.objectives]
-    rows = [
-        (
-            {"trial": trial.number, "outcome": found[trial.number]},
-            trial.record.params,
-            quantity_columns(run, trial.record, wanted),
-            trust_columns(run, trial.record),
-            {"artifact_sha256": trial.record.artifact_sha256},
-        )
-        for trial in trials
-    ]
-    return _csv(rows)
+    return _csv(front_rows(run, show_all=show_all))
 
 
 def trials_csv(run: Run) -> str:
     """Return everything that is known of every finished trial as CSV."""
-    return _csv([trial_row(run, trial) for trial in run.trials])
+    return _csv(trial_rows(run))
 
 
-def trials_frame(run: Run) -> pd.DataFrame:
-    """Return everything that is known of every finished trial, one row a trial."""
-    import pandas as pd  # slow to import, and the terminal needs none of it
-
-    rows = [trial_row(run, trial) for trial in run.trials]
-    flat = [{name: value for part in row for name, value in part.items()} for row in rows]
-    return pd.DataFrame(flat, columns=column_names(rows))
-
-
-def _headline(run: Run, front: Sequence[NumberedRecord]) -> Text:
+def headline(run: Run) -> str:
+    """Return what was found and on what, in one line."""
     facts = run.facts
     where = f"{facts.device}, on {facts.machine}"
-    counts = f"{len(front)} on the front of {len(run.trials)} finished trials"
-    return Text(printable(f"{facts.name}: {counts}; {where}"), style="bold")
+    counts = f"{len(pareto_front(run))} on the front of {len(run.trials)} finished trials"
+    return printable(f"{facts.name}: {counts}; {where}")
 
 
 def _left_out(count: int, most: int | None) -> list[RenderableType]:
@@ -272,8 +246,8 @@ def _csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow([_safe(name) for name in names])
     for row in rows:
-        flat = ChainMap(*row)
-        writer.writerow([_safe(flat.get(name)) for name in names])
+        values = flat(row)
+        writer.writerow([_safe(values.get(name)) for name in names])
     return written.getvalue()
 
 

@@ -1,21 +1,25 @@
 """Ask -> evaluate -> tell: the study over compression and engine flags, and what is on top.
 
-``search.run``, ``search.export`` and the rest of `search.api` are loaded when they are asked for.
+``search.run``, ``search.load`` and the rest of `search.api` are loaded when they are asked for.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.api import confirm, export, load, run, verify
+    from search.api import Results, RunError, SpaceError, load, run, validate, verify
 
-__all__ = ["confirm", "export", "load", "run", "verify"]
+__all__ = ["Results", "RunError", "SpaceError", "load", "run", "validate", "verify"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from search import api
+        with warnings.catch_warnings():
+            # Optuna's progress bars want ipywidgets in a notebook. None of them is ever shown.
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            from search import api
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,16 @@
-"""The Python API: the same things as the command line, under the same names."""
+"""The Python API: the same things as the command line, under the same names.
+
+::
+
+    import search
+
+    results = search.run("spaces/cpu.yaml", trials=20)  # or search.load("runs/cpu")
+    results.front()  # a pandas DataFrame
+    results.plot_front("latency_p90_ms", "accuracy")  # a Plotly figure
+    best = results.recommend(accuracy_drop=0.01)
+    results.export(best["trial"], "bundle")
+    search.verify("bundle").is_verified
+"""
 
 from __future__ import annotations
 
@@ -6,87 +18,92 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluators.bundle.verification import Verification
-from reports.bundle.exported import fetch_trial
-from reports.bundle.verify import verify_bundle
-from reports.bundle.write import check_out, write_bundle
-from search.events import Event, Notice, Observer
-from search.outputs import OutputsOfARunningSearch, write_outputs
-from search.records import Run
+from search.budget import session_s
+from search.errors import RunError, UsageError
+from search.events import Event, Notice, Observer, ignore
+from search.notebook import shown
+from search.outputs import OutputsOfARunningSearch
+from search.results import Results
 from search.run_directory import RunDirectory
-from search.study import RunOptions, confirm_front, run_search, space_of_run
+from search.study import RunOptions, check_space, run_search
+from spaces.errors import SpaceError
 from spaces.load import load_space
+
+__all__ = ["Results", "RunError", "SpaceError", "load", "run", "validate", "verify"]
 
 
 def run(
     space: str | Path,
     run_dir: str | Path | None = None,
     *,
-    options: RunOptions | None = None,
+    trials: int | None = None,
+    timeout: str | float | None = None,
+    until: str | None = None,
+    storage: str | None = None,
+    seed: int | None = None,
     overrides: Sequence[str] = (),
     observe: Observer | None = None,
-) -> Run:
+) -> Results:
     """Run or resume a search and write its report, first during the run.
 
     Args:
         space: A space file.
         run_dir: The run's folder; ``runs/<name of the space>`` if None.
-        options: What differs from the space file for this session.
+        trials: Finished trials in total, earlier sessions included; None takes the space file's.
+        timeout: Time for this session: ``90s``, ``5m``, ``1h30m``, or seconds.
+        until: Stop at this time of day, HH:MM.
+        storage: Any Optuna storage by URL; None is SQLite in the run's folder.
+        seed: Of a new run; None is 0.
         overrides: ``key=value`` pairs, as ``--set`` takes them.
-        observe: Called with every event of `search.events`.
+        observe: Called with every event of `search.events`; None shows progress in a notebook.
 
     Raises:
         SpaceError: If the space file is wrong.
         RunError: If the run can't start or go on.
+        KeyboardInterrupt: If it was stopped. The finished trials are kept, and the same call goes
+            on.
     """
+    _check_least("trials", trials, 1)
+    _check_least("seed", seed, 0)
     loaded = load_space(Path(space), overrides)
     directory = RunDirectory(Path(run_dir) if run_dir else default_run_dir(loaded.name))
+    options = RunOptions(trials, session_s(timeout, until), storage, seed)
     keep = OutputsOfARunningSearch(directory)
+    with shown(observe) as observer:
 
-    def observe_and_keep(event: Event) -> None:
-        (observe or _ignore)(event)
-        keep(event)
+        def observe_and_keep(event: Event) -> None:
+            observer(event)
+            keep(event)
 
-    found = run_search(loaded, directory, options or RunOptions(), observe_and_keep)
-    write_outputs(found, directory)
-    return found
+        results = Results(run_search(loaded, directory, options, observe_and_keep), directory)
+    results.report()
+    return results
 
 
-def confirm(run_dir: str | Path, *, observe: Observer | None = None) -> Run:
-    """Measure the front of a run again in fresh processes, and write its report.
+def load(run_dir: str | Path) -> Results:
+    """Read a run as it stands, also while it is being written.
 
     Raises:
-        UsageError: If there is no run in this folder, or nothing on its front.
-        RunError: If the device or the storage gives out.
+        UsageError: If there is no run in this folder.
     """
     directory = RunDirectory(Path(run_dir))
-    space = space_of_run(directory)
-    found = confirm_front(space, directory, RunOptions(), observe or _ignore)
-    write_outputs(found, directory)
-    return found
+    return Results(directory.load(), directory)
 
 
-def export(
-    run_dir: str | Path, trial: int, out: str | Path, *, observe: Observer | None = None
-) -> Path:
-    """Write a trial's model, with all that a device needs to run and verify it, into a new folder.
+def validate(space: str | Path, overrides: Sequence[str] = ()) -> None:
+    """Check a space file, its workload and whether its engines are here.
+
+    A model that isn't trained yet is trained for it.
 
     Args:
-        run_dir: The run's folder; where the run was measured.
-        trial: Its number; any that was measured to the end.
-        out: The bundle. See `evaluators.bundle.folder` for what lies in it.
-        observe: Called with what takes time.
-
-    Returns:
-        The bundle's folder.
+        space: A space file.
+        overrides: ``key=value`` pairs, as ``--set`` takes them.
 
     Raises:
-        RunError: If there is no such trial, its file is gone and can't be built again, or the
-            bundle can't be written.
+        SpaceError: With everything that is wrong in the file.
+        RunError: With everything that is wrong or missing elsewhere.
     """
-    folder = Path(out)
-    check_out(folder)
-    write_bundle(fetch_trial(RunDirectory(Path(run_dir)), trial, observe or _ignore), folder)
-    return folder
+    check_space(load_space(Path(space), overrides))
 
 
 def verify(
@@ -112,17 +129,10 @@ def verify(
         MissingError: If its engine or device isn't there, or the board can't be reached.
         CannotRun: If the engine can't run it there.
     """
-    say = observe or _ignore
+    from reports.bundle.verify import verify_bundle
+
+    say = observe or ignore
     return verify_bundle(Path(bundle), connect, python, lambda text: say(Notice(text)))
-
-
-def load(run_dir: str | Path) -> Run:
-    """Read a run as it stands, also while it is being written.
-
-    Raises:
-        UsageError: If there is no run in this folder.
-    """
-    return RunDirectory(Path(run_dir)).load()
 
 
 def default_run_dir(name: str) -> Path:
@@ -130,5 +140,6 @@ def default_run_dir(name: str) -> Path:
     return Path("runs") / name
 
 
-def _ignore(_: Event) -> None:
-    """Take an event and do nothing."""
+def _check_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise UsageError(f"--{name} must be {least} or more, but got {value}. Or leave it out.")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from search.errors import UsageError
+from spaces.quantities import duration_s
 
 LARGEST_RESERVE = 0.4
 LONG_TRIAL = 0.9
@@ -106,3 +107,24 @@ def seconds_until(clock_time: str, now: datetime) -> float:
     if target <= now:
         target += timedelta(days=1)
     return (target - now).total_seconds()
+
+
+def session_s(timeout: str | float | None, until: str | None) -> float | None:
+    """Return the seconds of a session: the shorter of two limits, None without any.
+
+    Args:
+        timeout: ``90s``, ``5m``, ``1h30m``, or seconds.
+        until: A time of day, HH:MM.
+
+    Raises:
+        UsageError: If one of them can't be read.
+    """
+    limits_s = []
+    if timeout is not None:
+        try:
+            limits_s.append(duration_s(timeout))
+        except ValueError as error:
+            raise UsageError(f"--timeout {error}, but got {timeout!r}.") from error
+    if until is not None:
+        limits_s.append(seconds_until(until, datetime.now().astimezone()))
+    return min(limits_s, default=None)

@@ -54,6 +54,6 @@ class Ceiling:
             return Peak(engine, precision, unavailable("1/s", failure.reason))
 
     def _candidate(self, engine: str, precision: str) -> Candidate:
-        """Return the engine's defaults at a precision, on the device as the baseline was measured."""
+        """Return the engine's defaults at a precision, on hardware as the baseline's is."""
         plan = self.state.plan
         return untouched(plan.parameters.engines[engine], plan.baseline.power_mode, precision)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +79,7 @@ def run(
     plain: Annotated[bool, typer.Option("--plain", help="One line an event, no display.")] = False,
 ) -> None:
     """Run a search, or go on with the one in --run. Ctrl-C finishes the trial; twice stops now."""
+    from search.budget import session_s
     from search.session import Session, print_plan
     from spaces.load import load_space
 
@@ -91,7 +91,7 @@ def run(
     raise typer.Exit(
         session.run(
             trials=trials,
-            timeout_s=_session_seconds(timeout, until),
+            timeout_s=session_s(timeout, until),
             storage=storage,
             seed=seed,
         )
@@ -178,7 +178,7 @@ def export(
     from search import api
     from search.progress import PlainProgress
 
-    folder = api.export(run_dir, trial, out, observe=PlainProgress(Console()))
+    folder = api.load(run_dir).export(trial, out, observe=PlainProgress(Console()))
     typer.echo(folder)
 
 
@@ -205,10 +205,9 @@ def verify(
 @app.command()
 def validate(space: SpaceOption, overrides: SetOption = None) -> None:
     """Check a space file, its workload and whether its engines are here."""
-    from search.session import check
-    from spaces.load import load_space
+    from search import api
 
-    check(load_space(space, overrides or []))
+    api.validate(space, overrides or [])
     typer.echo(f"{space} is right.")
 
 
@@ -263,19 +262,3 @@ def main() -> None:
     except SpaceError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(UsageError.exit_code)
-
-
-def _session_seconds(timeout: str | None, until: str | None) -> float | None:
-    """Return the shorter of --timeout and --until, in seconds."""
-    from search.budget import seconds_until
-    from spaces.quantities import duration_s
-
-    limits = []
-    if timeout is not None:
-        try:
-            limits.append(duration_s(timeout))
-        except ValueError as error:
-            raise UsageError(f"--timeout {error}, but got {timeout!r}.") from error
-    if until is not None:
-        limits.append(seconds_until(until, datetime.now().astimezone()))
-    return min(limits, default=None)

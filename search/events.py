@@ -97,3 +97,7 @@ Event = (
     | FrontConfirmed
 )
 Observer = Callable[[Event], None]
+
+
+def ignore(_: Event) -> None:
+    """Take an event and do nothing."""

@@ -28,7 +28,7 @@ from typing import Any
 import optuna
 
 from evaluators.candidate import Candidate
-from search.events import Event, Observer
+from search.events import Event, Observer, ignore
 from search.records import NumberedRecord, TrialRecord
 
 
@@ -79,7 +79,7 @@ class Flights:
         lanes: As given.
     """
 
-    def __init__(self, lanes: int = 1, observe: Observer = lambda _event: None) -> None:
+    def __init__(self, lanes: int = 1, observe: Observer = ignore) -> None:
         self.lanes = lanes
         self._observe = observe
         self._main = threading.get_ident()

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from functools import singledispatch
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
@@ -57,12 +57,33 @@ class PlainProgress:
             self._console.print(escape(line), soft_wrap=True, highlight=False)
 
 
-class LiveProgress:
-    """The trials under way and their stages, time left, the front so far and its hypervolume."""
+class Screen(Protocol):
+    """Where a live display is drawn, each time in place of the last: a terminal, or a notebook."""
 
-    def __init__(self, console: Console) -> None:
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def update(self, renderable: RenderableType, *, refresh: bool = False) -> None:
+        """Draw what is to be seen now."""
+
+
+class LiveProgress:
+    """The trials under way and their stages, time left, the front so far and its hypervolume.
+
+    Args:
+        console: Gets what stays.
+        screen: Gets what is replaced; the console's terminal if None.
+    """
+
+    def __init__(self, console: Console, screen: Screen | None = None) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live = screen or Live(console=console, auto_refresh=False, transient=True)
         self._below: RenderableType | None = None
         self._head = ""
         self._trials: set[str] = set()  # under way, by the name that their stages have
@@ -84,7 +105,8 @@ class LiveProgress:
         """Redraw for an event."""
         if isinstance(event, Notice):
             self._console.print(f"[yellow]![/] {escape(event.text)}")
-        elif isinstance(event, StageStarted):
+            return  # what is drawn stays as it is, below
+        if isinstance(event, StageStarted):
             self._show_stage(event.trial, f"{event.trial}: {event.stage}")
         elif isinstance(event, BaselineMeasured):
             self._below = self._found_so_far(event.run)
@@ -102,6 +124,7 @@ class LiveProgress:
         elif isinstance(event, ConfirmationStarted):
             self._head = describe_event(event) or ""
         elif isinstance(event, FrontConfirmed):
+            self._head = describe_event(event) or ""
             self._below = self._found_so_far(event.run)
         elif isinstance(event, CanaryRead) and event.reading.has_drifted:
             self._console.print(f"[yellow]![/] {escape(_canary_line(event))}")

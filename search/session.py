@@ -7,7 +7,7 @@ import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -16,18 +16,16 @@ from rich.markup import escape
 
 from reports.tables import front_table
 from search import api
-from search.assembly import describe_workload, make_builder
 from search.errors import DeviceGone
 from search.events import Event, Observer
 from search.front import pareto_front
 from search.outputs import OutputsOfARunningSearch, write_outputs
 from search.parameters import grid_size
-from search.plan import Plan, make_plan
+from search.plan import Plan
 from search.progress import LiveProgress, PlainProgress, log_event
 from search.records import Run
 from search.run_directory import RunDirectory
-from search.study import RunOptions, confirm_front, run_search
-from search.target import find_target
+from search.study import RunOptions, check_space, confirm_front, run_search
 from spaces.schema import Space
 
 DONE, NOTHING_FEASIBLE, STOPPED = 0, 1, 130
@@ -116,21 +114,10 @@ class Session:
                 signal.signal(name, handler)
 
 
-def check(space: Space) -> Plan:
-    """Check a space as far as possible without building anything.
-
-    Raises:
-        RunError: With everything that is wrong or missing.
-    """
-    target = find_target(space)
-    with closing(target.device), closing(make_builder(space, _ignore)) as builder:
-        return make_plan(space, target, describe_workload(builder, _ignore))
-
-
 def print_plan(space: Space) -> None:
     """Print what a run would do: dimensions, first trials, what is shared, what is missing."""
     console = Console()
-    plan = check(space)
+    plan = check_space(space)
     for text in plan.target.notices:
         console.print(f"! {escape(text)}", soft_wrap=True)
     budget = space.budget
@@ -185,7 +172,3 @@ def _run_log(logger: logging.Logger, directory: RunDirectory) -> Iterator[None]:
         logger.removeHandler(handler)
         with suppress(OSError):
             handler.close()
-
-
-def _ignore(_: Event) -> None:
-    """Take an event and do nothing."""

@@ -19,7 +19,7 @@ from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.ceiling import Ceiling
 from search.errors import UsageError
-from search.events import Notice, Observer
+from search.events import Notice, Observer, ignore
 from search.flights import Flights
 from search.front_pins import FrontPins
 from search.loop import SearchLoop
@@ -86,6 +86,17 @@ def confirm_front(
         loop.confirm()
         Ceiling(loop.state, loop.budget).measure()
         return run_of_study(loop.state.study)
+
+
+def check_space(space: Space) -> Plan:
+    """Check a space as far as possible without building anything; an untrained model is trained.
+
+    Raises:
+        RunError: With everything that is wrong or missing.
+    """
+    target = find_target(space)
+    with closing(target.device), closing(make_builder(space, ignore)) as builder:
+        return make_plan(space, target, describe_workload(builder, ignore))
 
 
 @contextmanager

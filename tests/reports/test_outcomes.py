@@ -48,18 +48,21 @@ def test_a_dominated_trial_shows_its_values(small_run):
     )
 
 
-def test_failures_with_one_reason_are_one_group(build):
+def test_what_came_to_nothing_for_one_reason_is_one_group(build):
+    broken = {"violations": {"accuracy": 0.2, "latency_p90_ms": -0.5}}
     run = build.run(
-        build.failed(reason="too big", stage="benchmark"), build.failed(), build.failed()
+        build.failed(reason="too big", stage="benchmark"),
+        build.record(**broken),
+        build.failed(),
+        build.failed(),
+        build.record(**broken),
+        build.record(),
     )
-    assert outcomes.failures_by_reason(run) == [
-        outcomes.FailureGroup("rejected", "compile", "op GELU isn't an Edge TPU op", (1, 2)),
+    assert outcomes.what_failed(run) == [
+        outcomes.FailureGroup("infeasible", "benchmark", "breaks accuracy >= 0.91", (1, 4)),
+        outcomes.FailureGroup("rejected", "compile", "op GELU isn't an Edge TPU op", (2, 3)),
         outcomes.FailureGroup("rejected", "benchmark", "too big", (0,)),
     ]
-
-
-def test_broken_constraints_are_counted_as_they_are_written(small_run):
-    assert outcomes.broken_constraints(small_run) == {"accuracy >= 0.91": 1}
 
 
 def test_a_constraint_that_was_not_written_down_goes_by_its_name(small_run):

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from reports.plots import hypervolume_figure, pareto_figure
+from reports.plots import (
+    drift_figure,
+    effect_figure,
+    hypervolume_figure,
+    parallel_figure,
+    pareto_figure,
+)
+from search.drift import CanaryReading
 from search.front import hypervolume
 from spaces.objectives import OBJECTIVES, Objective
 
@@ -195,3 +203,64 @@ def test_without_a_baseline_there_is_no_hypervolume(build):
     figure = hypervolume_figure(build.run(build.record()))
     assert len(figure.data) == 0
     assert figure.layout.annotations[0].text == "It takes a baseline and a trial."
+
+
+def test_on_parallel_axes_the_front_is_told_apart(small_run):
+    (lines,) = parallel_figure(small_run).data
+    *_, accuracy = lines.dimensions
+    assert list(accuracy["values"]) == [0.94, 0.93, 0.92, 0.9]
+    dominated, infeasible = lines.line.color[2:]
+    assert lines.line.color[0] == lines.line.color[1] > dominated == infeasible
+
+
+def test_parallel_axes_say_what_is_estimated_or_on_a_stand_in(build, stand_in_run):
+    twice = replace(stand_in_run, trials=[*stand_in_run.trials, *stand_in_run.trials])
+    labels = [axis.label for axis in parallel_figure(twice).data[0].dimensions]
+    expected = ["latency p90, ms (stand-in)", "power, W (estimated)", "accuracy (stand-in)"]
+    assert labels[-3:] == expected
+
+
+def test_one_trial_is_too_few_for_parallel_axes(build):
+    figure = parallel_figure(build.run(build.record()))
+    assert figure.layout.annotations[0].text == "It takes two measured trials."
+
+
+@pytest.fixture
+def varied_run(build):
+    records = [build.record(1.0 + n, sparsity=0.5 * (n >= 5), power_w=2.0) for n in range(10)]
+    names = (LATENCY, "power_w", ACCURACY)
+    return build.run(*records, objectives=tuple(OBJECTIVES[name] for name in names))
+
+
+def test_an_effect_is_drawn_over_the_values_of_a_parameter(varied_run):
+    figure = effect_figure(varied_run, "sparsity", LATENCY)
+    assert list(figure.data[0].x) == ["0", "0.5"]
+    assert list(figure.data[0].y) == [3, 8]
+    assert figure.layout.yaxis.title.text == "latency p90, ms"
+
+
+def test_an_effect_on_an_estimate_says_so(varied_run):
+    figure = effect_figure(varied_run, "sparsity", "power_w")
+    assert figure.layout.yaxis.title.text == "power, W (estimated)"
+
+
+def test_an_effect_of_what_did_not_vary_or_on_what_is_no_objective_is_refused(varied_run, build):
+    with pytest.raises(ValueError, match="which is sparsity, but got 'precision'"):
+        effect_figure(varied_run, "precision", LATENCY)
+    with pytest.raises(ValueError, match="which is none of this run, but got 'sparsity'"):
+        effect_figure(build.run(build.record()), "sparsity", LATENCY)
+    with pytest.raises(ValueError, match=r"one of the run's, latency_p90_ms, .* got 'latency'"):
+        effect_figure(varied_run, "sparsity", "latency")
+
+
+def test_drift_is_the_baselines_time_over_that_at_the_beginning(small_run):
+    readings = [CanaryReading(2, 1.01, 0.0), CanaryReading(4, 1.2, 1.0)]
+    (line,) = drift_figure(replace(small_run, canary=readings)).data
+    assert (list(line.x), list(line.y)) == ([2, 4], [1.01, 1.2])
+    assert list(line.marker.symbol) == ["circle", "x"]
+
+
+def test_where_nobody_looked_for_drift_the_figure_says_so(small_run):
+    figure = drift_figure(small_run)
+    assert len(figure.data) == 0
+    assert figure.layout.annotations[0].text == "The baseline wasn't timed again."

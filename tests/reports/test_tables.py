@@ -162,14 +162,6 @@ def test_no_text_becomes_a_formula_and_numbers_stay_numbers(build, start):
     assert rows[0]["openvino.priority"] == "-1"
 
 
-def test_the_frame_has_a_row_a_trial_and_the_columns_of_the_csv(small_run):
-    frame = tables.trials_frame(small_run)
-    header = next(csv.reader(io.StringIO(tables.trials_csv(small_run))))
-    assert list(frame.columns) == header
-    assert frame["latency_p90_ms"].tolist()[:2] == pytest.approx([0.5, 0.25])
-    assert frame["latency_p90_ms"].isna().tolist() == [False, False, False, False, True]
-
-
 def test_the_first_row_of_the_front_is_best_in_the_first_objective(small_run):
     assert [trial.number for trial in pareto_front(small_run)] == [1, 0]
     assert read(tables.front_csv(small_run))[0]["trial"] == "1"

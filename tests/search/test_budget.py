@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from search.budget import LARGEST_RESERVE, Budget, seconds_until
+from search.budget import LARGEST_RESERVE, Budget, seconds_until, session_s
 from search.errors import UsageError
 
 
@@ -125,3 +125,21 @@ def test_seconds_of_the_present_minute_count():
 def test_what_is_no_time_of_day_is_refused(text):
     with pytest.raises(UsageError, match=rf"--until must be a time of day, but got '{text}'"):
         seconds_until(text, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [("90s", 90.0), ("1h30m", 5400.0), (45, 45.0), (None, None)]
+)
+def test_a_session_may_have_a_limit(timeout, seconds):
+    assert session_s(timeout, None) == seconds
+
+
+def test_of_two_limits_the_shorter_counts():
+    assert session_s("1s", "12:00") == 1.0
+    assert session_s("2d", "12:00") <= 24 * 3600
+
+
+@pytest.mark.parametrize("timeout", ["soon", 0, -1.0])
+def test_a_limit_that_is_no_duration_is_refused(timeout):
+    with pytest.raises(UsageError, match=f"--timeout must be a duration above 0.*got {timeout!r}"):
+        session_s(timeout, None)

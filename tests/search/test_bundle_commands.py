@@ -169,7 +169,8 @@ def changed(bundles, tmp_path):
 @pytest.mark.parametrize("trial", [ONNXRUNTIME, OPENVINO])
 def test_a_bundle_holds_the_measured_bytes_and_verifies(run_dir, bundles, cli, changed, trial):
     said = json.loads((bundles[trial] / "bundle.json").read_text())
-    assert said["artifact_sha256"] == search.load(run_dir).trials[trial].record.artifact_sha256
+    record = search.load(run_dir).records.find(trial).record
+    assert said["artifact_sha256"] == record.artifact_sha256
     assert said["judged"][:2] == ["latency_p50_ms", "latency_p90_ms"]
     assert said["check"]["samples"] == 8
     assert said["check"]["equal_bits_in_two_processes"]
@@ -271,11 +272,11 @@ def test_what_cannot_be_exported_or_verified_is_told(run_dir, bundles, tmp_path)
     with pytest.raises(
         UsageError, match=r"must be a finished trial of the run, .* 0 to 1, but got"
     ):
-        search.export(run_dir, 7, tmp_path / "new")
+        search.load(run_dir).export(7, tmp_path / "new")
     with pytest.raises(UsageError, match="--out must be a folder that isn't there yet"):
-        search.export(run_dir, ONNXRUNTIME, bundles[ONNXRUNTIME])
+        search.load(run_dir).export(ONNXRUNTIME, bundles[ONNXRUNTIME])
     with pytest.raises(UsageError, match="--run must be the folder of a run"):
-        search.export(tmp_path, ONNXRUNTIME, tmp_path / "new")
+        search.load(tmp_path)
     with pytest.raises(UsageError, match="a bundle must be a folder"):
         search.verify(tmp_path)
 

@@ -14,7 +14,6 @@ from evaluators.devices import boards, recovery
 from search import api, canary
 from search.events import Notice, StageStarted, TrialFinished
 from search.run_directory import RunDirectory
-from search.study import RunOptions
 from tests.sshd import SSHD, Sshd
 
 pytestmark = pytest.mark.measures
@@ -92,7 +91,7 @@ def search(tiny_space, tmp_path):
             on_event(event)
 
         space = tiny_space({**device, **(changes or {})})
-        api.run(space, tmp_path / "run", options=RunOptions(trials=trials), observe=observe)
+        api.run(space, tmp_path / "run", trials=trials, observe=observe)
         return RunDirectory(tmp_path / "run").load(), events
 
     return run

@@ -342,3 +342,37 @@ def test_confirmation_says_what_it_does_and_what_became_of_the_front(build, plai
         "confirming the front: 2 points and the baseline, measured again in 3 fresh processes each",
         "confirmed: 1 on the front, 1 of them as before; trial 7 couldn't be measured again (crashed.)",  # noqa: E501
     ]
+
+
+class Pages:
+    """A screen that keeps what was drawn on it."""
+
+    def __init__(self):
+        self.drawn = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return
+
+    def update(self, renderable, *, refresh=False):
+        assert refresh
+        console = Console(file=io.StringIO(), width=120, color_system=None)
+        console.print(renderable)
+        self.drawn.append(console.file.getvalue())
+
+
+def test_a_display_is_drawn_where_it_is_told_to_be_and_notices_above_it(finished, build):
+    terminal, pages = Terminal(), Pages()
+    baseline = build.record(1.0, 4.0, 0.95)
+    event = finished(build.record(0.5, 2.0, 0.95), baseline=baseline)
+    with LiveProgress(terminal.console, pages) as progress:
+        progress(Notice("a stand-in, marked *"))
+        progress(event)
+        progress(FrontConfirmed(event.run, event.run))
+    assert terminal.said() == "! a stand-in, marked *\n"
+    found, confirmed = pages.drawn
+    assert found.startswith("1 of 10 trials  |  ")
+    assert confirmed.startswith("confirmed: 1 on the front, 1 of them as before  |  ")
+    assert "1 on the front of 1 finished trials" in confirmed

@@ -195,7 +195,7 @@ def test_a_plan_names_dimensions_first_trials_and_what_is_shared(
     space, target_of, workload, monkeypatch, capsys
 ):
     plan = make_plan(space, target_of("onnxruntime"), workload)
-    monkeypatch.setattr(session_module, "check", lambda _: plan)
+    monkeypatch.setattr(session_module, "check_space", lambda _: plan)
     print_plan(space)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [

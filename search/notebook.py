@@ -1,0 +1,71 @@
+"""What a run shows in a notebook: tables for a terminal as HTML, and the progress of a search.
+
+Rich's own live display needs ipywidgets in a notebook; an output that is replaced needs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.jupyter import JUPYTER_HTML_FORMAT
+
+from search.events import Observer, ignore
+from search.progress import LiveProgress
+
+_WIDTH = 115  # characters; rich's own for notebooks
+
+
+@contextmanager
+def shown(observe: Observer | None) -> Iterator[Observer]:
+    """Yield the observer given; without one, live progress in a notebook and silence elsewhere."""
+    console = Console()
+    if observe is None and console.is_jupyter:
+        with LiveProgress(console, Cell()) as progress:
+            yield progress
+    else:
+        yield observe or ignore
+
+
+class Cell:
+    """The output of the cell that runs. What was drawn last stays there."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def update(self, renderable: RenderableType, *, refresh: bool = False) -> None:
+        """Draw in place of what was drawn; for the first time, below what was printed until now."""
+        from IPython.display import HTML, display  # there is a kernel, so there is IPython
+
+        drawn = HTML(as_html(renderable))
+        if self._handle is None:
+            self._handle = display(drawn, display_id=True)
+        elif refresh:
+            self._handle.update(drawn)
+
+
+def as_html(renderable: RenderableType) -> str:
+    """Return what a terminal would show, as HTML without a script."""
+    return _printed(renderable).export_html(inline_styles=True, code_format=JUPYTER_HTML_FORMAT)
+
+
+def as_text(renderable: RenderableType) -> str:
+    """Return what a terminal would show, as plain text."""
+    return _printed(renderable).export_text()
+
+
+def _printed(renderable: RenderableType) -> Console:
+    console = Console(
+        file=io.StringIO(), record=True, width=_WIDTH, force_jupyter=False, force_terminal=False
+    )
+    console.print(renderable)
+    return console
