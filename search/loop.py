@@ -25,6 +25,7 @@ from search import feedback, study_attributes
 from search.budget import Budget
 from search.canary import Canary
 from search.confirmer import Confirmer
+from search.dashboard import Dashboard
 from search.errors import UsageError
 from search.events import BaselineMeasured, Notice, TrialFinished, TrialStarted
 from search.front import pareto_front
@@ -46,11 +47,13 @@ class SearchLoop:
     """One session of a study.
 
     Attributes:
+        dashboard: Shows the study in optuna-dashboard; None for one without a folder.
         sampler_of: Seed of the study, number of the trial -> the sampler that proposes it.
     """
 
     state: StudyState
     budget: Budget
+    dashboard: Dashboard | None = None
     sampler_of: Callable[[int, int], BaseSampler] = make_sampler
     policy: Policy = field(init=False)
     marked_s: float = 0.0
@@ -113,6 +116,8 @@ class SearchLoop:
         same = self._same_as(candidate)
         record = self._evaluate(trial.number, candidate, same[-1].record if same else None)
         record = self._with_costs(replace(record, origin=origin), ask_s)
+        if self.dashboard is not None:
+            self.dashboard.show(trial, record, state.plan.objectives)
         feedback.tell(state.study, trial, record, state.plan.objectives)
         numbered = NumberedRecord(trial.number, _state(record), record)
         state.add(numbered, candidate)

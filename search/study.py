@@ -16,6 +16,7 @@ import optuna
 
 from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
+from search.dashboard import Dashboard
 from search.errors import UsageError
 from search.events import Notice, Observer
 from search.front_pins import FrontPins
@@ -123,7 +124,8 @@ def _opened(
         seed = _seed(study, options)
         evaluator = make_evaluator(plan, builder, seed, observe)
         observe = FrontPins(evaluator.pipeline.store, directory.path, observe)
-        yield SearchLoop(StudyState(plan, study, seed, evaluator, observe), budget)
+        state = StudyState(plan, study, seed, evaluator, observe)
+        yield SearchLoop(state, budget, Dashboard(directory.artifacts))
 
 
 def _budget(space: Space, options: RunOptions) -> Budget:

@@ -4,6 +4,7 @@ Everything is plain JSON in user attributes, so a storage alone is enough to sho
 file, no workload and no engine is needed. Of a trial::
 
     record             what was measured when it was told
+    provenance         of its objectives, since optuna-dashboard shows a long record by half
 
 Of the study; a record each has an attribute of its own, since some databases limit their length::
 
@@ -35,6 +36,7 @@ from search.drift import CanaryReading, drifted_stretches
 from search.records import INTERRUPTED, Bounds, Failure, NumberedRecord, Run, RunFacts, TrialRecord
 
 RECORD = "record"
+PROVENANCE = "provenance"
 RUN = "run"
 BASELINE = "baseline"
 _CANARY = "canary"
