@@ -4,7 +4,7 @@ Everything is plain JSON in user attributes, so a storage alone is enough to sho
 file, no workload and no engine is needed. Of a trial::
 
     record             what was measured when it was told
-    provenance         of its objectives, since optuna-dashboard shows a long record by half
+    provenance         of its objectives, for optuna-dashboard, which cuts a record off
 
 Of the study; a record each has an attribute of its own, since some databases limit their length::
 

@@ -63,6 +63,7 @@ def dashboard(tmp_path):
 
 @needs_browser
 @needs_dashboard
+@pytest.mark.timeout(600)  # it took 157 s on two cores under a load of 8
 def test_the_dashboard_shows_a_run_while_it_goes_on(
     tiny_space, start, dashboard, browser, tmp_path
 ):
