@@ -34,12 +34,16 @@ def tell(
     objectives: Sequence[Objective],
 ) -> None:
     """Keep the record, then tell the trial's end: killed in between, `finish` completes it."""
-    for name, overshoot in record.violations.items():
+    for name, overshoot in constraints_of(record).items():
         trial.set_constraint(name, overshoot)
-    unbuildable = record.failure is not None and record.failure.is_unbuildable
-    trial.set_constraint(UNBUILDABLE, UNBUILDABLE_OVERSHOOT if unbuildable else 0.0)
     trial.set_user_attr(RECORD, record.to_json())
     finish(study, trial.number, record, objectives)
+
+
+def constraints_of(record: TrialRecord) -> dict[str, float]:
+    """Return every constraint of a trial as a relative overshoot, positive where it is broken."""
+    unbuildable = record.failure is not None and record.failure.is_unbuildable
+    return {**record.violations, UNBUILDABLE: UNBUILDABLE_OVERSHOOT if unbuildable else 0.0}
 
 
 def finish(

@@ -27,6 +27,7 @@ from search import feedback, study_attributes
 from search.budget import Budget
 from search.canary import Canary
 from search.confirmer import Confirmer
+from search.dashboard import Dashboard
 from search.errors import UsageError
 from search.events import BaselineMeasured, Notice, TrialFinished, TrialStarted, trial_label
 from search.flights import Flight, Flights
@@ -49,12 +50,14 @@ class SearchLoop:
     """One session of a study.
 
     Attributes:
+        dashboard: Shows the study in optuna-dashboard; None for one without a folder.
         sampler_of: Seed of the study, number of the trial -> the sampler that proposes it.
         flights: The trials under way.
     """
 
     state: StudyState
     budget: Budget
+    dashboard: Dashboard | None = None
     sampler_of: Callable[[int, int], BaseSampler] = make_sampler
     flights: Flights = field(default_factory=Flights)
     policy: Policy = field(init=False)
@@ -147,6 +150,8 @@ class SearchLoop:
         flight, trial = landed.flight, landed.flight.trial
         record = replace(state.judged(landed.record), origin=flight.origin)
         record = self._with_costs(record, flight.ask_s, landed.waited_s)
+        if self.dashboard is not None:
+            self.dashboard.show(trial, record, state.plan.objectives)
         feedback.tell(state.study, trial, record, state.plan.objectives)
         numbered = NumberedRecord(trial.number, _state(record), record)
         state.add(numbered, flight.candidate)

@@ -6,6 +6,7 @@
         run.json      where the study is: storage and name
         run.lock      held by the one process that writes
         study.db      the default storage, SQLite
+        artifacts/    links to the models of its trials
         front.csv  trials.csv  report.html  run.log
 """
 
@@ -52,6 +53,11 @@ class RunDirectory:
     def report(self) -> Path:
         """The HTML report."""
         return self.path / "report.html"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder that optuna-dashboard takes as its ``--artifact-dir``."""
+        return self.path / "artifacts"
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from evaluators.candidate import POWER_MODE
 from search.assembly import describe_workload, make_builder, make_evaluator
 from search.budget import Budget
 from search.ceiling import Ceiling
+from search.dashboard import Dashboard
 from search.errors import UsageError
 from search.events import Notice, Observer, ignore
 from search.flights import Flights
@@ -155,7 +156,7 @@ def _opened(
         observe = FrontPins(evaluator.pipeline.store, directory.path, observe)
         state = StudyState(plan, study, seed, evaluator, observe)
         try:
-            yield SearchLoop(state, budget, flights=flights)
+            yield SearchLoop(state, budget, Dashboard(directory.artifacts), flights=flights)
         finally:
             evaluator.retries.is_over = True
 

@@ -4,6 +4,7 @@ Everything is plain JSON in user attributes, so a storage alone is enough to sho
 file, no workload and no engine is needed. Of a trial::
 
     record             what was measured when it was told
+    provenance         of its objectives, for optuna-dashboard, which cuts a record off
 
 Of the study; a record each has an attribute of its own, since some databases limit their length::
 
@@ -38,6 +39,7 @@ from search.records import INTERRUPTED, Failure, NumberedRecord, Run, TrialRecor
 from search.run_facts import Bounds, RunFacts
 
 RECORD = "record"
+PROVENANCE = "provenance"
 RUN = "run"
 BASELINE = "baseline"
 _CANARY = "canary"

@@ -1,8 +1,18 @@
-"""A disk that is soon full."""
+"""A disk that is soon full, and a browser."""
 
 import subprocess
 
 import pytest
+
+from tests.browser import Browser
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Return a headless Chromium, for a test marked `tests.browser.needs_browser`."""
+    found = Browser(tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class Sshd:
     ) -> None:
         self._command = command
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen | None = None
         for key in ("host_key", "user_key"):
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)]
@@ -114,7 +114,7 @@ class Sshd:
             self._command(SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")), stderr=log
         )
         log.close()
-        wait_for(self._listens)
+        wait_for(lambda: listens(self.port))
 
     def stop(self) -> None:
         """Cut every connection, and stop listening."""
@@ -149,12 +149,6 @@ class Sshd:
                     found.append((entry / "cmdline").read_text().replace("\0", " "))
         return found
 
-    def _listens(self) -> bool:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            return True
-        return False
-
 
 @contextlib.contextmanager
 def running_sshd(folder: Path) -> Iterator[Sshd]:
@@ -187,7 +181,7 @@ def wait_for(is_true, seconds=20.0) -> None:
         time.sleep(0.02)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
@@ -204,3 +198,11 @@ def _name_of(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
+
+
+def listens(port: int) -> bool:
+    """Say whether somebody accepts connections on a port of loopback."""
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    return False

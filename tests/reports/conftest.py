@@ -13,7 +13,6 @@ from search.drift import CanaryReading
 from search.records import Failure, NumberedRecord, Run, TrialRecord
 from search.run_facts import RunFacts
 from spaces.objectives import ACCURACY, OBJECTIVES
-from tests.reports.browser import Browser
 
 STAND_IN = "measured: on this machine's CPU (Xeon) instead of coral-usb"
 ESTIMATED = "estimated: share of CPU time x rated power of 2 W"
@@ -146,13 +145,6 @@ def evil_run():
     )
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    found = Browser(tmp_path_factory.mktemp("profile"))
-    yield found
-    found.close()
-
-
 @pytest.fixture
 def opened(browser, tmp_path):
     """Return a function that writes the report of a run and opens it in a browser."""
@@ -166,7 +158,7 @@ def opened(browser, tmp_path):
         browser.ask("Emulation.setDeviceMetricsOverride", **size)
         prefers = {"name": "prefers-color-scheme", "value": scheme}
         browser.ask("Emulation.setEmulatedMedia", features=[prefers])
-        browser.open(path)
+        browser.open(path.as_uri())
         return browser
 
     return show

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 import pytest
 
-from tests.reports.browser import needs_browser
+from tests.browser import needs_browser
 
 pytestmark = [
     pytest.mark.measures,  # a browser beside it would disturb what is timed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reports.browser import needs_browser
+from tests.browser import needs_browser
 
 pytestmark = pytest.mark.measures  # a browser beside it would disturb what is timed
 

@@ -1,4 +1,4 @@
-"""A real Chromium, driven over its own debugging pipe: no driver is needed."""
+"""A real browser for tests, driven over Chromium's own debugging pipe: no driver is needed."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ class Browser:
         elif method == "Runtime.consoleAPICalled" and params["type"] == "error":
             self.complaints.append(str(params["args"]))
 
-    def open(self, path):
+    def open(self, url):
         self._has_loaded = False
-        self.ask("Page.navigate", url=path.as_uri())
+        self.ask("Page.navigate", url=url)
         while not self._has_loaded:
             self._next()
 
