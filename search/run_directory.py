@@ -23,7 +23,7 @@ from pathlib import Path
 import optuna
 import sqlalchemy
 from filelock import FileLock, Timeout
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -84,7 +84,7 @@ class RunDirectory:
 
     @contextmanager
     def clear_errors(self) -> Iterator[None]:
-        """Turn what a full or read-only disk does, here or in the storage, into a message.
+        """Turn what a full or read-only disk does, or who else writes the study, into a message.
 
         Raises:
             UsageError: With it.
@@ -95,6 +95,12 @@ class RunDirectory:
             raise UsageError(
                 f"{self.path} can't be written: {_cause(error)}. Choose another folder with --run, "
                 "or free space; every finished trial is kept, and the same command goes on."
+            ) from error
+        except UpdateFinishedTrialError as error:
+            raise UsageError(
+                f"Nobody else may end a trial of {self.path}, but another program ended the one "
+                "under way, as 'Fail Trial' of optuna-dashboard does. Open its page for reading "
+                "only; every finished trial is kept, and the same command goes on."
             ) from error
 
     def storage_url(self, wanted: str | None) -> str:

@@ -8,7 +8,11 @@ from pathlib import Path
 import onnx
 import psutil
 import pytest
+from optuna.trial import TrialState
 
+from search import api
+from search.errors import UsageError
+from search.events import TrialStarted
 from tests.search.runs import finished, front_json, states, study_of, wait_for_line
 
 WORKERS = {"evaluators.benchmark.worker", "evaluators.build_worker"}
@@ -135,3 +139,21 @@ def test_a_second_process_is_refused_and_leaves_the_first_undisturbed(
     said = [line.split(" ", 2)[2] for line in logged]
     assert said[0].startswith(("! ", "workload: "))
     assert sum(line.startswith("workload: ") for line in said) == 1
+
+
+def test_a_trial_that_another_program_ends_is_named_and_the_same_command_goes_on(
+    tiny_space, tmp_path
+):
+    space, run_dir = tiny_space(), tmp_path / "r"
+
+    def end_it(event):
+        """Do what `Fail Trial` of optuna-dashboard does."""
+        if isinstance(event, TrialStarted) and event.number == 1:
+            study_of(run_dir).tell(1, state=TrialState.FAIL)
+
+    with pytest.raises(UsageError, match="but another program ended the one under way"):
+        api.run(space, run_dir, observe=end_it)
+    assert states(run_dir) == ["COMPLETE", "FAIL"]
+    api.run(space, run_dir)
+    assert states(run_dir)[:2] == ["COMPLETE", "FAIL"]
+    assert finished(run_dir) == 3
