@@ -231,7 +231,7 @@ def test_a_run_that_is_killed_leaves_the_machine_as_it_was_and_goes_on_in_its_mo
     changes = {"budget.trials": 1, "measuring": {"duration": "3s", "rounds": 0}}
     space = space_with(FAST, **changes)
     killed = start("run", "--space", space, "--run", "r", "--plain")
-    wait_for(lambda: clocks.governors() == {"performance"}, seconds=120)
+    wait_for(lambda: clocks.governors() == {"performance"}, seconds=200)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     wait_for(clocks.is_as_it_was)
@@ -296,7 +296,7 @@ def test_a_boards_mode_is_set_on_the_board_and_put_back_where_its_link_is_cut(
         with ThreadPoolExecutor() as pool:
             env = {"PATH": board.client_path}
             run = pool.submit(run_cli, "run", "--space", space, "--run", "r", "--plain", env=env)
-            wait_for(lambda: clocks.governors() == {"performance"}, seconds=120)
+            wait_for(lambda: clocks.governors() == {"performance"}, seconds=200)
             board.cut()
             wait_for(clocks.is_as_it_was)
             done = run.result()
