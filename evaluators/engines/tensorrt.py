@@ -31,6 +31,8 @@ _BOARD_FILE = Path("/proc/device-tree/model")
 _WITH_DLA = ((7, 2), (8, 7))
 """Xavier and Orin. Other Jetsons have no DLA; an Orin Nano has none either, and says so."""
 _TF32, _BF16, _FP8 = (8, 0), (8, 0), (8, 9)
+_ELSEWHERE: Mapping[str, FlagValue] = {"tf32": False, "dla_core": -1}
+"""Flags that only some precisions have, as they are at the others, which don't name them."""
 _RTX_DISTRIBUTION = "tensorrt-rtx-cu13-bindings"
 
 
@@ -117,7 +119,7 @@ class TensorRt(Engine):
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Refuse what the GPU, or its DLA, has no instructions for."""
-        dla = _dla_refusal(precision, int(flags["dla_core"]))
+        dla = _dla_refusal(precision, int({**_ELSEWHERE, **flags}["dla_core"]))
         gpu = self._gpu()
         return dla if dla or gpu is None else hardware_refusal(precision, gpu)
 
@@ -145,8 +147,9 @@ class TensorRt(Engine):
         """Load the plan."""
         names = json.loads((compiled / _IO_FILE).read_text(encoding="utf-8"))
         plan = (compiled / artifact).read_bytes()
+        complete = {**_ELSEWHERE, **flags}
         return TensorRtSession(
-            Cuda(), load_package(), plan, names["inputs"], names["outputs"], flags
+            Cuda(), load_package(), plan, names["inputs"], names["outputs"], complete
         )
 
 
@@ -159,7 +162,7 @@ def compile_for(
         CandidateRejected: If it can't be built.
     """
     source = (model / "model.onnx").read_bytes()
-    plan = build_plan(load_package(), source, precision, flags, gpu)
+    plan = build_plan(load_package(), source, precision, {**_ELSEWHERE, **flags}, gpu)
     (out_dir / _ARTIFACT).write_bytes(plan.data)
     names = {"inputs": plan.inputs, "outputs": plan.outputs}
     (out_dir / _IO_FILE).write_text(json.dumps(names), encoding="utf-8")

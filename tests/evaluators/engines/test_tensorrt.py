@@ -21,6 +21,14 @@ from tests.evaluators.engines.contract import EngineContract, tiny_images
 from tests.evaluators.engines.unknown_op import unknown_op_model
 
 FLAGS = {name: flag.default for name, flag in ENGINE.flags(4).items()}
+
+
+def flags_of(precision):
+    """Return the flags as a candidate has them: those that matter at its precision."""
+    known = ENGINE.flags(4)
+    return {name: flag.default for name, flag in known.items() if flag.matters_for(precision)}
+
+
 AMPERE = Gpu("RTX 3060", (8, 6), 12 * 2**30, False, "580.65 CUDA 13.0")
 ADA = AMPERE._replace(name="RTX 4060", capability=(8, 9))
 TURING = AMPERE._replace(name="T4", capability=(7, 5))
@@ -53,7 +61,7 @@ def form_of(tiny_onnx, tmp_path_factory):
 @pytest.mark.parametrize("gpu", [AMPERE, ADA], ids=lambda gpu: gpu.sm)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "int8"])
 def test_builds_for_two_capabilities_without_either(precision, gpu, form_of, tmp_path):
-    compiled = compile_for(gpu, form_of(precision), precision, FLAGS, tmp_path)
+    compiled = compile_for(gpu, form_of(precision), precision, flags_of(precision), tmp_path)
     assert (tmp_path / compiled.artifact).stat().st_size > 10_000
     (inputs, outputs) = json.loads((tmp_path / "io.json").read_text()).values()
     assert inputs == ["image"]
@@ -141,8 +149,9 @@ def test_a_precision_that_the_gpu_lacks_is_refused(gpu, refused):
 
 def test_a_refusal_needs_no_build(monkeypatch):
     monkeypatch.setattr(engine_module, "find_gpu", lambda: MAXWELL)
-    assert "a Jetson Nano is a Maxwell" in ENGINE.refusal("int8", FLAGS)
-    assert ENGINE.refusal("fp16", FLAGS) is None
+    assert "a Jetson Nano is a Maxwell" in ENGINE.refusal("int8", flags_of("int8"))
+    assert ENGINE.refusal("fp16", flags_of("fp16")) is None
+    assert ENGINE.refusal("fp32", flags_of("fp32")) is None
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
