@@ -155,6 +155,7 @@ def _parameters(space: Space, target: Target) -> ParameterSpace:
             "alpha": distillation.alpha,
         },
         {**defaults, **search.quantization},
+        search.sparsity_pattern,
     )
 
 
