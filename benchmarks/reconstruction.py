@@ -16,7 +16,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from benchmarks.reconstruction_parts.methods import (
     Bench,
     Outcome,
     from_next_lower,
+    patterned,
     plain,
     reconstructed,
     statistics_only,
@@ -62,6 +63,18 @@ METHODS: dict[str, Callable[[Bench, Sequence[float]], dict[float, Outcome]]] = {
     **{name: partial(reconstructed, epochs=epochs) for name, epochs in RUNGS.items()},
     WARM: partial(from_next_lower, epochs=1),
 }
+PATTERN_LEVELS = (0.0, 0.4, 0.6)
+PATTERN_METHODS: dict[str, Callable[[Bench, Sequence[float]], dict[float, Outcome]]] = {
+    "reconstruction": METHODS["reconstruction"],
+    **{
+        f"2:4{', reconstruction' * solved}{after}": partial(
+            patterned, epochs=epochs, is_reconstructed=solved
+        )
+        for epochs, after in ((0, ""), (1, ", 1 epoch"), (2, ", 2 epochs"))
+        for solved in (False, True)
+    },
+}
+"""Weights of which two in every four are zero: with the others as they were, or fitted anew."""
 WITHIN = 0.01
 """Accuracy that may be missing for a cheaper way to count as good as the plain one."""
 Results = dict[str, list[dict[float, Outcome]]]
@@ -86,33 +99,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start_s = time.monotonic()
     figures: Figures = {}
     for name in names:
-        results = run(WORKLOADS[name], levels, range(seeds))
+        results = run(WORKLOADS[name], METHODS, levels, range(seeds))
         show(name, results, console)
         figures |= figures_of(name, results)
+        patterns = run(WORKLOADS[name], PATTERN_METHODS, PATTERN_LEVELS, range(seeds))
+        show(f"{name}, 2:4", patterns, console)
+        figures |= accuracies_of(name, patterns)
     if options.out is not None:
         facts = {"duration_s": time.monotonic() - start_s, "cpu_model": cpu_model()}
         text = json.dumps({**figures, "quick": options.quick, "seeds": seeds, **facts}, indent=1)
         options.out.write_text(text + "\n")
 
 
-def run(workload_class: type[Digits], levels: Sequence[float], seeds: Sequence[int]) -> Results:
+def run(
+    workload_class: type[Digits],
+    methods: Mapping[str, Callable[[Bench, Sequence[float]], dict[float, Outcome]]],
+    levels: Sequence[float],
+    seeds: Sequence[int],
+) -> Results:
     """Try every method at every level."""
     workload = workload_class()
     workload.cache_dir = default_root() / "teachers"
-    results: Results = {name: [] for name in METHODS}
+    results: Results = {name: [] for name in methods}
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(workload, seed, Path(folder), epochs=8)
-            for name, method in METHODS.items():
+            for name, method in methods.items():
                 results[name].append(method(bench, levels))
     return results
 
 
 def show(workload: str, results: Results, console: Console) -> None:
     """Print accuracies in percent, and the CPU time of one seed's levels."""
-    levels = list(results[PLAIN][0])
+    levels = list(next(iter(results.values()))[0])
     table = Table("accuracy in %", *(f"{s:g}" for s in levels), "CPU s", box=box.SIMPLE_HEAD)
-    for name in METHODS:
+    for name in results:
         cells = [_mean_and_error(_accuracies(results, name, s) * 100) for s in levels]
         total = sum(_cpu_s(results, name, level) for level in levels)
         table.add_row(name, *cells, f"{total:.1f}")
@@ -125,7 +146,7 @@ def figures_of(workload: str, results: Results) -> Figures:
     ``cpu_ratio`` is the plain way's CPU time over that of the cheapest rung within one point of it;
     None where no rung is.
     """
-    figures: Figures = {}
+    figures = accuracies_of(workload, results)
     for level in results[PLAIN][0]:
         wanted = _accuracies(results, PLAIN, level).mean() - WITHIN
         good = [
@@ -135,16 +156,27 @@ def figures_of(workload: str, results: Results) -> Figures:
         ]
         ratio = _cpu_s(results, PLAIN, level) / min(good) if good else None
         figures[f"{workload}_cpu_ratio_at_{level:g}"] = ratio
-        for name in METHODS:
-            key = name.replace(",", "").replace(" ", "_").lower()
-            mean = float(_accuracies(results, name, level).mean())
-            figures[f"{workload}_{key}_accuracy_at_{level:g}"] = mean
     for epochs, name in ((1, "reconstruction, 1 epoch"), (2, "reconstruction, 2 epochs")):
         gain = np.array([_gain(results, level, name) for level in results[PLAIN][0]])
         figures[f"{workload}_warm_start_gain_over_{epochs}_epochs"] = float(gain.mean())
         error = gain.std(ddof=1) / np.sqrt(gain.size) if gain.size > 1 else None
         figures[f"{workload}_warm_start_gain_over_{epochs}_epochs_standard_error"] = error
     return figures
+
+
+def accuracies_of(workload: str, results: Results) -> Figures:
+    """Return the mean accuracy of each method at each level."""
+    return {
+        f"{workload}_{_key(name)}_accuracy_at_{level:g}": float(
+            _accuracies(results, name, level).mean()
+        )
+        for name, outcomes in results.items()
+        for level in outcomes[0]
+    }
+
+
+def _key(name: str) -> str:
+    return name.replace(":", "_").replace(",", "").replace(" ", "_").lower()
 
 
 def _gain(results: Results, level: float, name: str) -> np.ndarray:

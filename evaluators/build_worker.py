@@ -109,22 +109,20 @@ def _reference(workload: Workload, message: Message) -> Answer:
 
 
 def _compress(workload: Workload, message: Message) -> Answer:
-    """Prune and reconstruct; the result is written as data, not as code."""
-    from evaluators.compress.prune import prune, save_compressed
-    from evaluators.compress.reconstruct import reconstruct
+    """Prune, reconstruct and impose a pattern; the result is written as data, not as code."""
+    from evaluators.compress.compress import compress
+    from evaluators.compress.prune import save_compressed
 
     body = message.body
-    student, pruned = prune(
+    student, facts = compress(
         _teacher(workload),
         _example(workload, body),
-        body["sparsity"],
+        lambda: _targets(workload, body["seed"]),
+        sparsity=body["sparsity"],
+        has_pattern=body["has_pattern"],
         importance=body["importance"],
         round_to=body["round_to"],
     )
-    facts: dict[str, Any] = {"pruning": asdict(pruned)}
-    if pruned.kept_channels:
-        report = reconstruct(student, _targets(workload, body["seed"]), pruned.kept_channels)
-        facts["reconstruction"] = asdict(report)
     save_compressed(student, Path(body["out_dir"]) / MODEL_FILE)
     return facts, []
 
@@ -159,6 +157,7 @@ def _distill(workload: Workload, message: Message) -> Answer:
         epochs=body["epochs"],
         seed=body["seed"],
         learning_rate=reconstructed_learning_rate(body["epochs"]),
+        has_pattern=body["has_pattern"],
         kept=read_teacher_outputs(Path(folder)) if folder else None,
     )
     save_compressed(student, Path(body["out_dir"]) / MODEL_FILE)

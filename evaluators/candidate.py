@@ -11,6 +11,8 @@ POWER_MODE = "device.power_mode"
 """Name of the parameter, whatever the engine."""
 Sparsity = float | Mapping[str, float]
 """Fraction of channels removed: one for the whole model, or one per group of layers."""
+DENSE = "dense"
+"""Weights without a pattern of zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Candidate:
         "distillation.temperature": 4.0, "distillation.alpha": 0.5, "openvino.threads": 1}``.
 
     Attributes:
+        sparsity_pattern: Of the zeros among a layer's weights: ``dense`` or ``2:4``; None where the
+            space or the engine leaves no choice, which is dense.
         distillation: None where nothing is fine-tuned.
         quantization: Settings of the quantizer; empty for a precision that isn't quantized.
         flags: Every flag of the engine, by its name without the engine's.
@@ -52,13 +56,24 @@ class Candidate:
     importance: str = "l2"
     round_to: int = 16
     power_mode: str | None = None
+    sparsity_pattern: str | None = None
 
     @property
     def is_pruned(self) -> bool:
+        """Say whether any weight is asked to go: whole channels, or what a pattern leaves out."""
+        return self.loses_channels or self.has_pattern
+
+    @property
+    def loses_channels(self) -> bool:
         """Say whether any channel is asked to go."""
         if isinstance(self.sparsity, Mapping):
             return any(value > 0 for value in self.sparsity.values())
         return self.sparsity > 0
+
+    @property
+    def has_pattern(self) -> bool:
+        """Say whether weights are asked to be zero in a pattern."""
+        return self.sparsity_pattern not in {None, DENSE}
 
     @property
     def epochs(self) -> int:
@@ -72,7 +87,9 @@ class Candidate:
             shown |= {f"sparsity.{group}": value for group, value in self.sparsity.items()}
         else:
             shown["sparsity"] = self.sparsity
-        if self.is_pruned:
+        if self.sparsity_pattern is not None:
+            shown["sparsity_pattern"] = self.sparsity_pattern
+        if self.loses_channels:
             shown |= {"pruning.importance": self.importance, "pruning.round_to": self.round_to}
         shown["distillation.epochs"] = self.epochs
         if self.distillation:

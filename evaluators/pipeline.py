@@ -30,7 +30,7 @@ from evaluators.told import figures_of
 from evaluators.workload_facts import WorkloadFacts
 
 _COMPRESS_TOOLS = ("torch", "torch-pruning", "numpy")
-_COMPRESS_CODE = ("evaluators.compress.prune", "evaluators.compress.reconstruct")
+_COMPRESS_CODE = ("evaluators.compress.compress",)
 _DISTILL_CODE = ("evaluators.compress.distill", "evaluators.compress.teacher_outputs")
 _EXPORT_TOOLS = {
     "onnx": ("torch", "onnx", "onnxscript", "numpy"),
@@ -70,7 +70,8 @@ class Pipeline:
             EvaluationFailure: With the stage it happened in.
         """
         engine = load_engine(candidate.engine)
-        refusal = engine.refusal(candidate.precision, candidate.flags)
+        flags = engine.flags_with(candidate.flags, candidate.sparsity_pattern)
+        refusal = engine.refusal(candidate.precision, flags)
         if refusal is not None:
             raise CandidateRejected(refusal, "compile")
         form = engine.forms[candidate.precision]
@@ -90,13 +91,16 @@ class Pipeline:
         """
         stages = {"compress": self.compress(candidate, clock)}
         if candidate.distillation is not None:
-            stages["distill"] = self.distill(stages["compress"], candidate.distillation, clock)
+            stages["distill"] = self.distill(
+                stages["compress"], candidate.distillation, clock, has_pattern=candidate.has_pattern
+            )
         return stages
 
     def compress(self, candidate: Candidate, clock: StageClock) -> Entry:
-        """Prune to the sparsity and reconstruct."""
+        """Prune to the sparsity, reconstruct, and set weights to zero in the pattern."""
         request = {
             "sparsity": candidate.sparsity,
+            "has_pattern": candidate.has_pattern,
             "importance": candidate.importance,
             "round_to": candidate.round_to,
             "seed": self.seed,
@@ -109,9 +113,11 @@ class Pipeline:
         }
         return self._stage(clock, "compress", recipe, request)
 
-    def distill(self, compressed: Entry, settings: Distillation, clock: StageClock) -> Entry:
+    def distill(
+        self, compressed: Entry, settings: Distillation, clock: StageClock, *, has_pattern: bool
+    ) -> Entry:
         """Fine-tune from the unpruned teacher, whose outputs on the training data are kept."""
-        request = {**asdict(settings), "seed": self.seed}
+        request = {**asdict(settings), "has_pattern": has_pattern, "seed": self.seed}
         recipe = {
             **request,
             "model": compressed.digest,
@@ -184,7 +190,7 @@ class Pipeline:
         choice = {
             "engine": candidate.engine,
             "precision": candidate.precision,
-            "flags": dict(candidate.flags),
+            "flags": engine.flags_with(candidate.flags, candidate.sparsity_pattern),
         }
         recipe = {
             **choice,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from evaluators.candidate import DENSE
 from reports.cells import (
     MARK_WORDS,
     Cell,
     cell,
     epochs_text,
+    param_text,
     precision_text,
     ratio_text,
     ratio_to_baseline,
@@ -67,6 +69,8 @@ def recommendation(run: Run, folder: Path) -> str:
 def candidate_words(record: TrialRecord) -> str:
     """Return what a candidate is in a few words."""
     words = [f"{record.engine} {precision_text(record)}", f"sparsity {sparsity_text(record)}"]
+    if (pattern := record.params.get("sparsity_pattern", DENSE)) != DENSE:
+        words.append(f"pattern {param_text(pattern)}")
     epochs = epochs_text(record)
     words.append(f"{epochs} epoch{'' if epochs == '1' else 's'} of fine-tuning")
     return ", ".join(words)

@@ -15,13 +15,14 @@ from typing import cast
 
 import optuna
 
-from evaluators.candidate import POWER_MODE, Candidate, Distillation
+from evaluators.candidate import DENSE, POWER_MODE, Candidate, Distillation
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value, is_number
 
 _FLOAT_DIGITS = 12  # 0.15000000000000002 is the grid's 0.15
+_ONLY_DENSE = Fixed(DENSE)
 
 RANK = ".rank"
 """Ends the name of a parameter that is a position in a list of unevenly spaced numbers, such as
@@ -51,11 +52,13 @@ class ParameterSpace:
     """Every dimension, fixed ones too.
 
     Names are ``engine``, ``precision`` (``<engine>.precision`` where there are several engines,
-    because each accepts its own), ``sparsity`` or ``sparsity.<group>``, ``pruning.*``,
-    ``distillation.*``, ``quantization.*``, ``<engine>.<flag>`` and ``device.power_mode``.
+    because each accepts its own), ``sparsity`` or ``sparsity.<group>``, ``sparsity_pattern``,
+    ``pruning.*``, ``distillation.*``, ``quantization.*``, ``<engine>.<flag>`` and
+    ``device.power_mode``.
 
     Conditions: temperature and alpha exist where there are epochs, the pruning options where
-    something is pruned, a quantizer's settings where that quantizer runs, flags by engine.
+    channels go, a pattern where the engine has kernels for one, a quantizer's settings where that
+    quantizer runs, flags by engine.
     """
 
     engines: Mapping[str, EngineSpace]
@@ -64,6 +67,7 @@ class ParameterSpace:
     distillation: Mapping[str, Dimension]
     quantization: Mapping[str, Dimension]
     power_mode: Dimension | None = None
+    sparsity_pattern: Dimension = _ONLY_DENSE
 
     def dimensions(self) -> dict[str, Dimension]:
         """Return every dimension by its name."""
@@ -77,6 +81,8 @@ class ParameterSpace:
             found |= {f"sparsity.{group}": dim for group, dim in self.sparsity.items()}
         else:
             found["sparsity"] = self.sparsity
+        if self.sparsity_pattern != _ONLY_DENSE:
+            found["sparsity_pattern"] = self.sparsity_pattern
         for prefix in ("pruning", "distillation", "quantization"):
             found |= {f"{prefix}.{name}": dim for name, dim in getattr(self, prefix).items()}
         if self.power_mode is not None:
@@ -98,6 +104,7 @@ class ParameterSpace:
             engine=name,
             precision=precision,
             sparsity=sparsity,
+            sparsity_pattern=self._sparsity_pattern(space.engine, choose),
             distillation=_distillation(choose),
             quantization={
                 setting: choose(f"quantization.{setting}")
@@ -159,7 +166,11 @@ class ParameterSpace:
         return taken
 
     def _values(self, wanted: Candidate) -> dict[str, Value]:
-        defaults: dict[str, Value] = {"pruning.importance": "l2", "pruning.round_to": 16}
+        defaults: dict[str, Value] = {
+            "sparsity_pattern": DENSE,
+            "pruning.importance": "l2",
+            "pruning.round_to": 16,
+        }
         values = defaults | dict(wanted.params())
         if isinstance(self.sparsity, Mapping):
             values |= {f"sparsity.{group}": 0.0 for group in self.sparsity} | wanted.params()
@@ -172,6 +183,11 @@ class ParameterSpace:
         if isinstance(self.sparsity, Mapping):
             return {group: float(choose(f"sparsity.{group}")) for group in self.sparsity}
         return float(choose("sparsity"))
+
+    def _sparsity_pattern(self, engine: Engine, choose: Choose) -> str | None:
+        if self.sparsity_pattern == _ONLY_DENSE or not engine.sparsity_patterns:
+            return None
+        return str(choose("sparsity_pattern"))
 
 
 def quantizer_settings(engine: Engine, precision: str) -> dict[str, Value]:

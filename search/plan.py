@@ -163,6 +163,7 @@ def _parameters(space: Space, target: Target) -> ParameterSpace:
         },
         {**defaults, **search.quantization},
         search.power_mode,
+        search.sparsity_pattern,
     )
 
 

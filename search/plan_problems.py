@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from evaluators.candidate import DENSE
+from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
@@ -25,6 +27,7 @@ def problems_of(
 ) -> Iterator[Problem]:
     """Yield every problem, each located in the space file."""
     yield from _engine_problems(space, target)
+    yield from _pattern_problems(space, target)
     yield from _quantization_problems(space, target)
     yield from _objective_problems(space, target, metric)
     yield from _workload_problems(space, target, workload)
@@ -68,6 +71,24 @@ def _flag_problems(space: Space, engine: Engine, cpu_count: int) -> Iterator[Pro
             )
             continue
         yield from _value_problems(space, path, dimension, known[name])
+
+
+def _pattern_problems(space: Space, target: Target) -> Iterator[Problem]:
+    words = [str(word) for word in options_of(space.search.sparsity_pattern)]
+    has: dict[str, list[str]] = {
+        name: [word for word in words if word in engine.sparsity_patterns]
+        for name, engine in target.engines.items()
+    }
+    for position, word in enumerate(words):
+        if word != DENSE and not any(word in patterns for patterns in has.values()):
+            known = [n for n in engine_names() if word in load_engine(n).sparsity_patterns]
+            rule = f"must be a pattern that {' or '.join(target.engines)} has kernels for"
+            remedy = f"Only {' and '.join(known)} has them. Write dense, or leave it out."
+            yield space.problem(("search", "sparsity_pattern", position), rule, word, remedy)
+    for name, patterns in has.items():
+        if DENSE not in words and not patterns and any(has.values()):
+            rule = f"must hold a pattern that {name} has kernels for"
+            yield space.problem("search.sparsity_pattern", rule, words, f"Add {DENSE}.")
 
 
 def _quantization_problems(space: Space, target: Target) -> Iterator[Problem]:
@@ -170,9 +191,13 @@ def _why_not_told(name: str, target: Target) -> str | None:
 def _workload_problems(space: Space, target: Target, workload: WorkloadFacts) -> Iterator[Problem]:
     search = space.search
     if not workload.is_trainable:
-        untouched = {"sparsity": search.sparsity, "distillation": search.distillation.epochs}
-        for name, dimension in untouched.items():
-            if dimension != Fixed(0):
+        changes_it = {
+            "sparsity": search.sparsity != Fixed(0),
+            "sparsity_pattern": search.sparsity_pattern != Fixed(DENSE),
+            "distillation": search.distillation.epochs != Fixed(0),
+        }
+        for name, is_asked in changes_it.items():
+            if is_asked:
                 remedy = "This one exists only as ONNX: leave it out."
                 yield space.problem(f"search.{name}", "needs a torch model", None, remedy)
         for position, name in enumerate(space.device.engines):

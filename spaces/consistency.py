@@ -14,7 +14,7 @@ from spaces.errors import Fault, shown, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NEEDS_TRAINING = ("sparsity", "pruning", "distillation")
+_NEEDS_TRAINING = ("sparsity", "sparsity_pattern", "pruning", "distillation")
 
 
 def consistency_faults(data: object) -> Iterator[Fault]:

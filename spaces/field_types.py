@@ -19,6 +19,7 @@ from spaces.section import Section
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "fp8")
 IMPORTANCES = ("l2", "l1", "bn_scale")
+SPARSITY_PATTERNS = ("dense", "2:4")
 
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 99
 """Of confirmation: of two values nobody can say which one was disturbed."""

@@ -14,6 +14,7 @@ from spaces.dimensions import Dimension, Fixed
 from spaces.errors import Fault, KeyPath, Problem, Source, shown
 from spaces.field_types import (
     IMPORTANCES,
+    SPARSITY_PATTERNS,
     Connection,
     Duration,
     FileName,
@@ -142,6 +143,12 @@ class SearchSpace(Section):
 
     sparsity: Sparsity = Field(default=Fixed(0.0), examples=[{"min": 0, "max": 0.8, "step": 0.05}])
     """Fraction of channels removed: one for the model, or one for each group of layers."""
+    sparsity_pattern: Annotated[
+        Dimension,
+        Limits("word", words=SPARSITY_PATTERNS, remedy='Use a list, e.g. [dense, "2:4"].'),
+    ] = Field(default=Fixed("dense"), examples=[["dense", "2:4"]])
+    """Zeros among the weights that are left: 2:4 is two of every four along the input channels, for
+    engines with kernels that skip them."""
     precision: Precisions | None = Field(default=None, examples=[["fp32", "int8"]])
     """Precisions to search; all that the engines have if left out."""
     pruning: Pruning = Field(default_factory=Pruning)

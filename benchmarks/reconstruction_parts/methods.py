@@ -21,6 +21,7 @@ from evaluators.compress.distill import (
 )
 from evaluators.compress.prune import prune
 from evaluators.compress.reconstruct import reconstruct
+from evaluators.compress.sparsity_pattern import impose_pattern, pattern_masks
 from evaluators.compress.teacher_outputs import (
     TeacherOutputs,
     keep_teacher_outputs,
@@ -79,7 +80,14 @@ class Bench:
         )
         return student, report.kept_channels
 
-    def tune(self, student: nn.Module, epochs: int, learning_rate: float) -> None:
+    def tune(
+        self,
+        student: nn.Module,
+        epochs: int,
+        learning_rate: float,
+        *,
+        has_pattern: bool = False,
+    ) -> None:
         """Fine-tune in place."""
         distill(
             student,
@@ -90,6 +98,7 @@ class Bench:
             epochs=epochs,
             seed=self.seed,
             learning_rate=learning_rate,
+            has_pattern=has_pattern,
             kept=self.kept_outputs,
         )
 
@@ -131,6 +140,26 @@ def reconstructed(bench: Bench, levels: Iterable[float], epochs: int) -> dict[fl
         student, kept = bench.pruned(sparsity)
         reconstruct(student, targets, kept)
         bench.tune(student, epochs, reconstructed_learning_rate(epochs))
+        return student
+
+    return _timed(bench, levels, method)
+
+
+def patterned(
+    bench: Bench, levels: Iterable[float], epochs: int, *, is_reconstructed: bool
+) -> dict[float, Outcome]:
+    """Prune, reconstruct, impose 2:4, reconstruct around its zeros or not, and fine-tune."""
+    targets = None
+
+    def method(sparsity: float) -> nn.Module:
+        nonlocal targets
+        targets = targets or dense_targets(bench.teacher, bench.calibration(), seed=bench.seed)
+        student, kept = bench.pruned(sparsity)
+        reconstruct(student, targets, kept)
+        impose_pattern(student)
+        if is_reconstructed:
+            reconstruct(student, targets, kept, pattern_masks(student))
+        bench.tune(student, epochs, reconstructed_learning_rate(epochs), has_pattern=True)
         return student
 
     return _timed(bench, levels, method)

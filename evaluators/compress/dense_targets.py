@@ -17,7 +17,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
 from evaluators.compress.coupled_layers import LAYERS, width
-from evaluators.compress.layer_rows import CONVOLUTIONS, output_rows, position_count
+from evaluators.compress.layer_rows import (
+    CONVOLUTIONS,
+    output_rows,
+    position_count,
+    shared_layers,
+    why_not_linear,
+)
 from spaces.workload import Array
 
 MOST_SAMPLES = 512
@@ -118,7 +124,7 @@ class _Watch(TorchFunctionMode):
         finally:
             for handle in handles:
                 handle.remove()
-        left = self._left | _shared(self._model) | self._called_otherwise()
+        left = self._left | shared_layers(self._model) | self._called_otherwise()
         layers = {
             name: replace(targets, norm=self._norms.get(name) if self._readers[name] == 1 else None)
             for name, targets in self._targets.items()
@@ -187,23 +193,9 @@ class _Watch(TorchFunctionMode):
 
 def _untreatable(layer: nn.Module, output: torch.Tensor) -> str:
     """Say why a layer isn't a linear map that could be fitted; empty where it is."""
-    if not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
-        return f"{type(layer).__name__} isn't treated"
-    if isinstance(layer, CONVOLUTIONS) and layer.groups > 1:
-        return "it is grouped or depthwise"
-    if not isinstance(layer.weight, nn.Parameter):
-        return "its weight is computed from other parameters"
+    why = why_not_linear(layer)
+    if why:
+        return why
     if isinstance(layer, CONVOLUTIONS) and output.ndim != len(layer.kernel_size) + 2:
         return "its input has no batch dimension"
     return ""
-
-
-def _shared(model: nn.Module) -> dict[str, str]:
-    """Name the layers whose weights something else uses, too."""
-    uses = Counter(id(weight) for _, weight in model.named_parameters(remove_duplicate=False))
-    return {
-        name: "its weights are shared"
-        for name, module in model.named_modules()
-        if isinstance(module, LAYERS)
-        and any(uses[id(weight)] > 1 for weight in module.parameters(recurse=False))
-    }

@@ -9,12 +9,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sized
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from evaluators.compress.sparsity_pattern import pattern_held
 from evaluators.compress.teacher_outputs import (
     TeacherOutputs,
     teacher_outputs_of,
@@ -77,6 +79,7 @@ def distill(
     epochs: int,
     seed: int,
     learning_rate: float,
+    has_pattern: bool = False,
     kept: TeacherOutputs | None = None,
 ) -> DistillReport:
     """Train the student in place; it ends in eval mode.
@@ -93,6 +96,7 @@ def distill(
         epochs: Passes over the training data; the learning rate falls to zero in the last.
         seed: The same seed gives the same weights, on the same machine and thread count.
         learning_rate: At the peak of the cycle.
+        has_pattern: Whether the student has the 2:4 pattern. Then it has it after every step, too.
         kept: What the teacher said about these batches before; the result is the same without.
 
     Raises:
@@ -102,7 +106,8 @@ def distill(
     report = DistillReport(epochs, 0, [])
     if epochs == 0:
         return report
-    with torch.random.fork_rng(devices=[]):
+    holding: AbstractContextManager[None] = pattern_held(student) if has_pattern else nullcontext()
+    with torch.random.fork_rng(devices=[]), holding:
         torch.manual_seed(seed)
         workload.rng = np.random.default_rng(seed)
         if isinstance(workload, FineTunesItself):

@@ -6,9 +6,13 @@ or those of a linear layer of shape (..., features).
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import nn
 from torch.nn.functional import pad
+
+from evaluators.compress.coupled_layers import LAYERS
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -42,6 +46,28 @@ def output_rows(layer: nn.Module, outputs: torch.Tensor, positions: torch.Tensor
 def position_count(layer: nn.Module, outputs: torch.Tensor) -> int:
     """Return how many positions the outputs have."""
     return outputs.numel() // outputs.shape[-1 if isinstance(layer, nn.Linear) else 1]
+
+
+def why_not_linear(layer: nn.Module) -> str:
+    """Say why a layer isn't a linear map with a weight of its own; empty where it is."""
+    if not isinstance(layer, (*CONVOLUTIONS, nn.Linear)):
+        return f"{type(layer).__name__} isn't treated"
+    if isinstance(layer, CONVOLUTIONS) and layer.groups > 1:
+        return "it is grouped or depthwise"
+    if not isinstance(layer.weight, nn.Parameter):
+        return "its weight is computed from other parameters"
+    return ""
+
+
+def shared_layers(model: nn.Module) -> dict[str, str]:
+    """Name the layers whose weights something else uses, too."""
+    uses = Counter(id(weight) for _, weight in model.named_parameters(remove_duplicate=False))
+    return {
+        name: "its weights are shared"
+        for name, module in model.named_modules()
+        if isinstance(module, LAYERS)
+        and any(uses[id(weight)] > 1 for weight in module.parameters(recurse=False))
+    }
 
 
 def _windows(layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, padded: torch.Tensor) -> torch.Tensor:

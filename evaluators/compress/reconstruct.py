@@ -21,10 +21,13 @@ from torch import nn
 from evaluators.compress.coupled_layers import width
 from evaluators.compress.dense_targets import DenseTargets, LayerTargets
 from evaluators.compress.layer_rows import input_rows
-from evaluators.compress.ridge import Correction, fit_correction
+from evaluators.compress.ridge import Correction, fit_correction, solving_flops
 
 EXACT = 1e-9
 """Share of the targets' variance that rounding alone explains."""
+MOST_FLOPS = 1e12
+"""For one layer in a pattern, each of whose outputs has its own equations: about half a minute of
+one CPU. 256 outputs of 2,304 inputs take 1.3e11, 512 of 4,608 take 2.1e12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,10 @@ class ReconstructReport:
 
 
 def reconstruct(
-    student: nn.Module, dense: DenseTargets, kept_channels: Mapping[str, Sequence[int]]
+    student: nn.Module,
+    dense: DenseTargets,
+    kept_channels: Mapping[str, Sequence[int]],
+    masks: Mapping[str, torch.Tensor] | None = None,
 ) -> ReconstructReport:
     """Fit the weights of a pruned model in place; it ends in eval mode.
 
@@ -70,10 +76,19 @@ def reconstruct(
         dense: The unpruned model's answers, the same for every student of it.
         kept_channels: Layer -> which of its channels in the unpruned model are left, for every
             layer that lost some.
+        masks: Layer -> booleans of its weight's shape: which of its weights may change, for every
+            layer whose zeros have to stay. Each output has as many.
     """
     report = ReconstructReport({}, dict(dense.left), dense.samples)
     fits = [
-        _LayerFit(student, name, targets, list(kept_channels.get(name, ())), report)
+        _LayerFit(
+            student,
+            name,
+            targets,
+            list(kept_channels.get(name, ())),
+            (masks or {}).get(name),
+            report,
+        )
         for name, targets in dense.layers.items()
     ]
     handles = [fit.layer.register_forward_pre_hook(fit) for fit in fits]
@@ -95,6 +110,7 @@ class _LayerFit:
         name: str,
         targets: LayerTargets,
         kept: list[int],
+        mask: torch.Tensor | None,
         report: ReconstructReport,
     ) -> None:
         self.layer = student.get_submodule(name)
@@ -106,11 +122,15 @@ class _LayerFit:
         self._bias: torch.Tensor | None = parameters.get("bias")
         norm = student.get_submodule(targets.norm) if targets.norm else None
         self._mean_of_norm = dict(norm.named_buffers())["running_mean"] if norm else None
+        self._mask = None if mask is None else mask.flatten(1)
         self._report = report
 
     def __call__(self, _layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         if width(self.layer) != self._values.shape[1]:
             self._report.left[self._name] = "nothing says which of its channels were kept"
+            return
+        if self._mask is not None and solving_flops(self._mask) > MOST_FLOPS:
+            self._report.left[self._name] = "solving for each of its outputs would take too long"
             return
         rows = input_rows(self.layer, inputs[0], self._targets.positions)
         residuals = self._values - self._outputs(rows)
@@ -119,6 +139,7 @@ class _LayerFit:
             residuals,
             self._targets.is_held_out,
             has_mean=self._bias is not None or self._mean_of_norm is not None,
+            kept=self._mask,
         )
         spread = (self._values - self._values.mean(0))[self._targets.is_held_out].square().sum()
         error = LayerError(*(float(e / spread) for e in (found.error_before, found.error_after)))

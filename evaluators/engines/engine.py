@@ -146,6 +146,9 @@ class Engine(abc.ABC):
         estimated_by: What estimates the latency where the device is absent; empty where nothing
             does.
         has_stand_in: False where a CPU's latency says nothing of the device's.
+        sparsity_patterns: Patterns of zeros among weights that it has kernels for, such as ``2:4``,
+            each with the flags that `compile` and `refusal` get for such weights beside those that
+            vary.
     """
 
     name: str = ""
@@ -164,6 +167,7 @@ class Engine(abc.ABC):
     figures: Mapping[str, Figure] = {}
     estimated_by: str = ""
     has_stand_in: bool = True
+    sparsity_patterns: Mapping[str, Mapping[str, FlagValue]] = {}
 
     @abc.abstractmethod
     def flags(self, cpu_count: int) -> Mapping[str, Flag]:
@@ -232,6 +236,12 @@ class Engine(abc.ABC):
     def toolchain(self) -> str:
         """Return what compiles beside the runtime, so that the store tells versions apart."""
         return ""
+
+    def flags_with(
+        self, flags: Mapping[str, FlagValue], pattern: Optional[str]
+    ) -> Dict[str, FlagValue]:
+        """Return flags with those that weights in a pattern of zeros need; None is no pattern."""
+        return {**flags, **(self.sparsity_patterns.get(pattern, {}) if pattern else {})}
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Return why this combination can't work, before anything is built, or None."""

@@ -4,8 +4,9 @@ Precision is written into the model, as strongly typed networks want it: float16
 and arithmetic, or Q/DQ nodes for int8 and float8. Before TensorRT 10 the builder gets the matching
 flag as well, without which it doesn't look at those kernels.
 
-There is no flag for structured sparsity: it only pays for weights in a 2:4 pattern, which pruning
-whole channels doesn't make. The timing cache isn't one either: it is always kept.
+Whether the builder may try sparse kernels is no flag that varies: they need weights in a 2:4
+pattern, and are allowed where a candidate has it. The timing cache isn't one either: it is always
+kept.
 
 ``compile`` leaves::
 
@@ -30,7 +31,9 @@ _ARTIFACT, _IO_FILE = "model.plan", "io.json"
 _BOARD_FILE = Path("/proc/device-tree/model")
 _WITH_DLA = ((7, 2), (8, 7))
 """Xavier and Orin. Other Jetsons have no DLA; an Orin Nano has none either, and says so."""
-_TF32, _BF16, _FP8 = (8, 0), (8, 0), (8, 9)
+_TF32, _BF16, _FP8, _SPARSE = (8, 0), (8, 0), (8, 9), (8, 0)
+_ELSEWHERE: Mapping[str, FlagValue] = {"tf32": False, "dla_core": -1}
+"""Flags that only some precisions have, as they are at the others, which don't name them."""
 _RTX_DISTRIBUTION = "tensorrt-rtx-cu13-bindings"
 
 
@@ -49,6 +52,7 @@ class TensorRt(Engine):
     processor = "gpu"
     is_from_pip = False
     has_device_memory = True
+    sparsity_patterns: Mapping[str, Mapping[str, FlagValue]] = {"2:4": {"sparse_weights": True}}
 
     def __init__(self) -> None:
         self.module = installed_package() or "tensorrt"
@@ -117,9 +121,11 @@ class TensorRt(Engine):
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Refuse what the GPU, or its DLA, has no instructions for."""
-        dla = _dla_refusal(precision, int(self._complete(flags)["dla_core"]))
-        gpu = self._gpu()
-        return dla if dla or gpu is None else hardware_refusal(precision, gpu)
+        gpu, complete = self._gpu(), self._complete(flags)
+        refused = _dla_refusal(precision, int(complete["dla_core"]))
+        if refused is None and flags.get("sparse_weights"):
+            refused = _sparsity_refusal(precision, complete, gpu, rtx=is_rtx(self.module))
+        return refused if refused or gpu is None else hardware_refusal(precision, gpu)
 
     def thread_count(self, flags: Mapping[str, FlagValue]) -> int:
         """Return 1: the CPU only launches."""
@@ -163,7 +169,7 @@ def compile_for(
         CandidateRejected: If it can't be built.
     """
     source = (model / "model.onnx").read_bytes()
-    plan = build_plan(load_package(), source, precision, flags, gpu)
+    plan = build_plan(load_package(), source, precision, {**_ELSEWHERE, **flags}, gpu)
     (out_dir / _ARTIFACT).write_bytes(plan.data)
     names = {"inputs": plan.inputs, "outputs": plan.outputs}
     (out_dir / _IO_FILE).write_text(json.dumps(names), encoding="utf-8")
@@ -229,6 +235,33 @@ def _dla_refusal(precision: str, dla_core: int) -> Optional[str]:
             dla_core, precision
         )
     )
+
+
+def _sparsity_refusal(
+    precision: str, flags: Mapping[str, FlagValue], gpu: Optional[Gpu], *, rtx: bool
+) -> Optional[str]:
+    """Return why no kernel could skip the zeros of a 2:4 pattern, or None.
+
+    TensorRT for RTX (1.7) has the builder's flag, and builds the very same plan without it.
+
+    References:
+        NVIDIA, PTX ISA, "Matrix multiply-accumulate operation using mma.sp instructions".
+    """
+    if rtx:
+        lacks, remedy = "TensorRT for RTX uses none", "Take NVIDIA's tensorrt itself"
+    elif int(flags["dla_core"]) >= 0:
+        lacks, remedy = "a DLA has none", "Choose tensorrt.dla_core: -1, the GPU"
+    elif precision == "fp32" and not flags["tf32"]:
+        lacks, remedy = "fp32 has none", "Choose another precision, or tensorrt.tf32: true"
+    elif gpu is not None and gpu.capability < _SPARSE:
+        lacks = "{} is {} and has none".format(gpu.name, gpu.sm)
+        remedy = "Take an Ampere GPU (SM80) or a later one"
+    else:
+        return None
+    return (
+        "sparsity_pattern 2:4 on tensorrt needs instructions for sparse weights, but {}. {}, or "
+        "leave 2:4 out."
+    ).format(lacks, remedy)
 
 
 def _board() -> str:

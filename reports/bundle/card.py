@@ -118,8 +118,13 @@ def _trust(exported: ExportedTrial, facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _history(exported: ExportedTrial) -> Iterator[str]:
     candidate = exported.built.candidate
-    if candidate.is_pruned:
+    if candidate.loses_channels:
         yield "Channels were removed, and the rest reconstructed on the calibration split."
+    if candidate.has_pattern:
+        yield (
+            f"Weights were set to zero in the pattern {candidate.sparsity_pattern}, and the rest "
+            "reconstructed on the calibration split."
+        )
     if candidate.epochs:
         yield "It was fine-tuned on the training data, with the unpruned model as its teacher."
     if candidate.precision == "int8":

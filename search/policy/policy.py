@@ -5,7 +5,8 @@ the choice as what it may bring. Four arms::
 
     sampled   Optuna's sampler chooses freely, at the lowest rung: it explores; at any rung where
               nothing is forecast to bring anything
-    prefix    a little more or less pruned than a member of the front, or trained otherwise
+    prefix    a little more or less pruned than a member of the front, with or without a pattern of
+              zeros, or trained otherwise
     rung      more training, for what could then be on the front
     sweep     a member's model, which is in the store, with other engine flags or another precision
 
@@ -163,13 +164,15 @@ class Policy:
     def _changed(
         self, outlook: Outlook, near: Neighbours, parents: Iterable[Known]
     ) -> Iterator[Proposal]:
-        """Yield members of the front with other flags, other widths, and other training."""
+        """Yield members of the front with other flags, widths, zeros, and other training."""
         configurations = [known.candidate for known in (*outlook.front, *outlook.known[:5])]
         for parent in parents:
             number = parent.trial.number
             for candidate in near.other_flags(parent.candidate, configurations):
                 yield Proposal("sweep", number, candidate)
             for candidate in near.other_widths(parent.candidate):
+                yield Proposal("prefix", number, candidate)
+            for candidate in near.other_patterns(parent.candidate):
                 yield Proposal("prefix", number, candidate)
             for candidate in near.other_training(parent.candidate):
                 yield Proposal("prefix", number, candidate)
@@ -209,10 +212,11 @@ class Policy:
 
     def _is_new(self, candidate: Candidate) -> bool:
         engine = self._space.engines[candidate.engine].engine
+        flags = engine.flags_with(candidate.flags, candidate.sparsity_pattern)
         return (
             _key(candidate) not in self._tried
             and _key(candidate) not in self._under_way
-            and engine.refusal(candidate.precision, candidate.flags) is None
+            and engine.refusal(candidate.precision, flags) is None
             and self._space.params_of(candidate) is not None
         )
 

@@ -1,4 +1,4 @@
-"""Candidates near the front that may be worth trying: more training, other flags, other widths."""
+"""Candidates near the front that may be worth trying: more training, other flags, other weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 import numpy as np
 
-from evaluators.candidate import Candidate, Distillation, Sparsity
+from evaluators.candidate import DENSE, Candidate, Distillation, Sparsity
 from search.parameters import ParameterSpace, nearest_value
 from search.policy.rungs import rungs
 from spaces.dimensions import Choice, Dimension, Fixed, Value
@@ -64,7 +64,8 @@ class Neighbours:
     def other_flags(self, candidate: Candidate, known: Iterable[Candidate]) -> Iterator[Candidate]:
         """Yield the same model with one flag, setting or mode changed, or run as ``known`` ones."""
         for other in known:
-            yield self._with_configuration(candidate, other)
+            if other.sparsity_pattern is not None or not candidate.has_pattern:
+                yield self._with_configuration(candidate, other)
         engine = self.space.engines[candidate.engine]
         for name in candidate.flags:
             for value in self._values(engine.flags[name]):
@@ -77,13 +78,20 @@ class Neighbours:
 
     def other_widths(self, candidate: Candidate) -> Iterator[Candidate]:
         """Yield it with a little more or less pruned: trained as it is, and at the lowest rung."""
-        starts = [candidate]
-        if self.ladder[0] == 0 and candidate.distillation is not None:
-            starts.append(replace(candidate, distillation=None))
+        starts = self._starts(candidate)
         for sparsity in self._near_sparsities(candidate):
             for start in starts:
                 # The options of pruning exist only where something is pruned.
                 yield self.space.nearest(replace(start, sparsity=sparsity))
+
+    def other_patterns(self, candidate: Candidate) -> Iterator[Candidate]:
+        """Yield the same widths with other zeros: trained as it is, and at the lowest rung."""
+        if candidate.sparsity_pattern is None:
+            return
+        for pattern in self._values(self.space.sparsity_pattern):
+            if pattern != candidate.sparsity_pattern:
+                for start in self._starts(candidate):
+                    yield replace(start, sparsity_pattern=str(pattern))
 
     def other_training(self, candidate: Candidate) -> Iterator[Candidate]:
         """Yield a trained model as it would be with another temperature, alpha or number of epochs.
@@ -102,6 +110,12 @@ class Neighbours:
         for alpha in self._values(self.space.distillation["alpha"]):
             yield replace(candidate, distillation=replace(tuning, alpha=float(alpha)))
 
+    def _starts(self, candidate: Candidate) -> list[Candidate]:
+        """Return it as it is, and at the lowest rung where it is trained and needn't be."""
+        if self.ladder[0] > 0 or candidate.distillation is None:
+            return [candidate]
+        return [candidate, replace(candidate, distillation=None)]
+
     def _near_sparsities(self, candidate: Candidate) -> Iterator[Sparsity]:
         if not isinstance(self.space.sparsity, Mapping):
             yield from self._near(self.space.sparsity, cast("float", candidate.sparsity))
@@ -112,6 +126,8 @@ class Neighbours:
                 yield {**chosen, group: value}
 
     def _with_configuration(self, candidate: Candidate, other: Candidate) -> Candidate:
+        """Return the same model run as another is, whose engine may know nothing of patterns."""
+        pattern = other.sparsity_pattern and (candidate.sparsity_pattern or DENSE)
         return replace(
             candidate,
             engine=other.engine,
@@ -119,6 +135,7 @@ class Neighbours:
             quantization=other.quantization,
             flags=other.flags,
             power_mode=other.power_mode,
+            sparsity_pattern=pattern,
         )
 
     def _values(self, dimension: Dimension) -> Sequence[Value]:

@@ -36,8 +36,9 @@ def prefix_of(candidate: Candidate) -> Hashable:
     """Return what decides the pruned model, before any fine-tuning."""
     sparsity = candidate.sparsity
     groups = tuple(sorted(sparsity.items())) if isinstance(sparsity, Mapping) else sparsity
-    pruned = (candidate.importance, candidate.round_to) if candidate.is_pruned else ()
-    return groups, *pruned
+    pruned = (candidate.importance, candidate.round_to) if candidate.loses_channels else ()
+    pattern = (candidate.sparsity_pattern,) if candidate.has_pattern else ()
+    return groups, *pruned, *pattern
 
 
 def model_of(candidate: Candidate) -> Hashable:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks import reconstruction
-from benchmarks.reconstruction import METHODS, PLAIN, WARM, figures_of
+from benchmarks.reconstruction import METHODS, PATTERN_METHODS, PLAIN, WARM, figures_of
 from benchmarks.reconstruction_parts.methods import Outcome
 
 
@@ -55,8 +55,12 @@ def test_a_whole_run_writes_flat_figures(monkeypatch, tmp_path):
             kept = METHODS["reconstruction"]
             monkeypatch.setitem(METHODS, name, kept)
     monkeypatch.setitem(METHODS, PLAIN, METHODS["reconstruction"])
+    for name in PATTERN_METHODS:
+        if "epoch" in name:
+            monkeypatch.setitem(PATTERN_METHODS, name, PATTERN_METHODS["2:4, reconstruction"])
     reconstruction.main(["--quick", "--out", str(tmp_path / "figures.json")])
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["resnet8_cpu_ratio_at_0.5"] > 0
     assert 0 <= figures["resnet8_from_the_next_lower_level_1_epoch_accuracy_at_0.7"] <= 1
+    assert 0 <= figures["resnet8_2_4_reconstruction_1_epoch_accuracy_at_0"] <= 1
     assert figures["quick"] is True

@@ -11,11 +11,13 @@ import pytest
 from evaluators.builder import Builder, WorkloadSource
 from evaluators.candidate import Candidate, Distillation
 from evaluators.child_process import Limits
+from evaluators.compress.prune import load_compressed
 from evaluators.devices.local import LocalDevice
 from evaluators.pipeline import Pipeline
 from evaluators.stage_clock import StageClock
 from evaluators.store import ArtifactStore
 from evaluators.workload_facts import WorkloadFacts
+from tests.search.tiny_workload import net
 
 TINY = Path(__file__).parents[1] / "search" / "tiny_workload.py"
 LIMITS = Limits(60.0, 8 * 2**30)
@@ -39,10 +41,12 @@ def stages(builder, tmp_path):
     store, device = ArtifactStore(tmp_path), LocalDevice("here", LIMITS)
     pipeline = Pipeline(workload, builder, device, store, 1, 0, {"onnxruntime": "measured"})
 
-    def run(epochs, *, alpha=0.5, sparsity=0.5):
+    def run(epochs, *, alpha=0.5, sparsity=0.5, pattern=None):
         clock = StageClock(lambda _name: None)
         distillation = Distillation(epochs, 4.0, alpha) if epochs else None
-        candidate = replace(PRUNED, sparsity=sparsity, distillation=distillation)
+        candidate = replace(
+            PRUNED, sparsity=sparsity, sparsity_pattern=pattern, distillation=distillation
+        )
         return pipeline.compress_and_distill(candidate, clock), clock
 
     return run
@@ -83,6 +87,31 @@ def test_without_a_teacher_nothing_is_kept_of_it(stages, tmp_path):
     entries, _ = stages(1, alpha=0.0)
     assert entries["distill"].facts["distillation"]["kept_steps"] == 0
     assert kept_trainings(tmp_path) == 0
+
+
+def test_a_model_in_a_pattern_is_another_one_and_stays_in_it(stages):
+    dense, _ = stages(1)
+    _, clock = stages(1, pattern="dense")
+    assert clock.found == ["compress", "distill"]
+    entries, clock = stages(1, pattern="2:4")
+    assert clock.found == []
+    assert entries["compress"].digest != dense["compress"].digest
+    facts = entries["compress"].facts
+    assert set(facts["sparsity_pattern"]["treated"]) == {"3", "8"}
+    assert facts["sparsity_pattern"]["left"] == {"0": "its 1 input channels are no multiple of 4"}
+    assert facts["pattern_reconstruction"]["treated"]["3"]["after"] < 0.9
+    for entry in entries.values():
+        model = load_compressed(net(), entry.path / "model.pt")
+        for layer in (model[3], model[8]):
+            fours = layer.weight.detach().movedim(1, -1).unflatten(-1, (-1, 4))
+            assert ((fours != 0).sum(-1) <= 2).all()
+
+
+def test_an_unpruned_model_gets_a_pattern_too(stages):
+    entries, _ = stages(0, sparsity=0.0, pattern="2:4")
+    facts = entries["compress"].facts
+    assert "reconstruction" not in facts
+    assert set(facts["sparsity_pattern"]["treated"]) == {"3", "8"}
 
 
 def test_an_unpruned_model_is_not_reconstructed(stages):

@@ -40,8 +40,10 @@ class WritingBuilder:
 class WritingDevice(LocalDevice):
     def __init__(self):
         super().__init__("here", Limits(60.0, 2**30))
+        self.flags = []
 
     def run(self, job):
+        self.flags.append(job["flags"])
         (Path(job["out_dir"]) / "made").write_text((Path(job["model"]) / "made").read_text())
         return Message({"artifact": "made", "metrics": {}, "notes": []}, [])
 
@@ -134,6 +136,22 @@ def test_a_flag_of_the_engine_costs_a_compilation_only(line, candidate):
     assert built_anew(line, replace(candidate, flags={**candidate.flags, "threads": 2})) == [
         "compile"
     ]
+
+
+def test_a_pattern_of_zeros_counts_from_the_start_and_reaches_the_compiler(
+    line, candidate, monkeypatch
+):
+    engine = type(load_engine("onnxruntime"))
+    monkeypatch.setattr(engine, "sparsity_patterns", {"2:4": {"sparse_weights": True}})
+    seen = []
+    monkeypatch.setattr(engine, "refusal", lambda _self, _precision, flags: seen.append(flags))
+    built_anew(line, candidate)
+    built_anew(line, replace(candidate, sparsity_pattern="dense"))
+    assert line.device.flags == [candidate.flags]
+    assert built_anew(line, replace(candidate, sparsity_pattern="2:4")) == STAGES
+    sparse = {**candidate.flags, "sparse_weights": True}
+    assert line.device.flags == [candidate.flags, sparse]
+    assert seen == [candidate.flags, candidate.flags, sparse]
 
 
 def test_a_refused_stage_is_not_tried_again(line, candidate):

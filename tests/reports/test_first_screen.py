@@ -40,6 +40,14 @@ def test_the_fastest_feasible_model_is_recommended_with_ratios_and_intervals(sma
     assert "No trial beats" not in text
 
 
+@pytest.mark.parametrize(("pattern", "words"), [("2:4", ", pattern 2:4,"), ("dense", ",")])
+def test_a_pattern_of_zeros_is_part_of_what_a_model_is(build, pattern, words):
+    params = {"engine": "tensorrt", "precision": "int8", "sparsity": 0.5, "distillation.epochs": 1}
+    record = build.record(params={**params, "sparsity_pattern": pattern})
+    expected = f"tensorrt int8, sparsity 0.50{words} 1 epoch of fine-tuning"
+    assert first_screen.candidate_words(record) == expected
+
+
 def test_the_drop_has_the_interval_of_the_paired_samples(build):
     record = build.record(0.5, 2.0, 0.94)
     drop = Quantity(0.02, "1", "paired", "measured", 0.011, 0.029)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -183,6 +184,22 @@ def rich(request):
 def whole():
     """Return the rich space with one sparsity for the whole model."""
     return rich_space(SPARSITIES["whole"])
+
+
+@pytest.fixture
+def patterned(whole):
+    """Return the rich space with an engine more, which has kernels for 2:4."""
+    tensorrt = load_engine("tensorrt")
+    known = tensorrt.flags(4)
+    flags = {name: Fixed(flag.default) for name, flag in known.items()}
+    flags["streams"] = Choice((1, 2), is_ordered=True)
+    space = EngineSpace(tensorrt, Choice(("fp16", "int8")), known, flags)
+    return replace(
+        whole,
+        engines={**whole.engines, "tensorrt": space},
+        quantization={**whole.quantization, "float_type": Fixed("fp32")},
+        sparsity_pattern=Choice(("dense", "2:4")),
+    )
 
 
 class FourCpus(LocalDevice):

@@ -104,6 +104,41 @@ def test_parameters_exist_only_where_they_matter(whole, study):
         assert ("quantization.per_channel" in names) == (not is_openvino and is_int8)
 
 
+def test_a_pattern_exists_where_the_engine_has_kernels_for_one(patterned, study):
+    asked = ask_many(patterned, study())
+    for trial, candidate in asked:
+        is_offered = candidate.engine == "tensorrt"
+        assert ("sparsity_pattern" in trial.params) is is_offered
+        assert (candidate.sparsity_pattern is None) is not is_offered
+        assert candidate.params().get("sparsity_pattern") == candidate.sparsity_pattern
+        params = patterned.params_of(candidate)
+        assert same_params(params, trial.params)
+        assert patterned.candidate_of(params) == candidate
+    patterns = {candidate.sparsity_pattern for _, candidate in asked}
+    assert patterns == {None, "dense", "2:4"}
+    # The options of pruning are those of channels.
+    for trial, candidate in asked:
+        assert ("pruning.importance" in trial.params) == candidate.loses_channels
+
+
+def test_where_only_dense_weights_are_asked_for_there_is_no_pattern(patterned, study):
+    dense = replace(patterned, sparsity_pattern=Fixed("dense"))
+    assert "sparsity_pattern" not in dense.dimensions()
+    for _, candidate in ask_many(dense, study(), 30):
+        assert candidate.sparsity_pattern is None
+        assert "sparsity_pattern" not in candidate.params()
+
+
+def test_a_pattern_may_be_the_only_one(patterned):
+    only = replace(patterned, sparsity_pattern=Fixed("2:4"))
+    wanted = Candidate(
+        "tensorrt", "fp16", flags=patterned.nearest(Candidate("tensorrt", "fp16")).flags
+    )
+    assert only.nearest(wanted).sparsity_pattern == "2:4"
+    assert only.params_of(wanted) is None, "it is dense"
+    assert "sparsity_pattern" not in only.params_of(replace(wanted, sparsity_pattern="2:4"))
+
+
 def test_names_are_those_a_resumed_study_knows(rich):
     """Renaming one breaks every study that was begun before."""
     groups = {"sparsity.stem", "sparsity.stage2", "sparsity.head"}

@@ -60,6 +60,39 @@ def test_an_engine_that_has_no_precision_of_the_space(problems_of):
     ]
 
 
+def test_a_pattern_that_no_engine_has_kernels_for(problems_of):
+    extra = 'search:\n  sparsity_pattern:\n    - dense\n    - "2:4"\n'
+    assert problems_of(extra, "onnxruntime, openvino") == [
+        (
+            "space.yaml:8: search.sparsity_pattern must be a pattern that onnxruntime or openvino "
+            "has kernels for, but got '2:4'. Only tensorrt has them. Write dense, or leave it "
+            "out."
+        )
+    ]
+
+
+def test_an_engine_that_has_kernels_for_no_pattern_of_the_space(problems_of, plan_of):
+    extra = 'search: {sparsity_pattern: "2:4"}\n'
+    assert problems_of(extra, "tensorrt, onnxruntime") == [
+        (
+            "space.yaml:5: search.sparsity_pattern must hold a pattern that onnxruntime has "
+            "kernels for, but got ['2:4']. Add dense."
+        )
+    ]
+    both = 'search: {sparsity_pattern: [dense, "2:4"]}\n'
+    found = plan_of(SPEED + both, "tensorrt, onnxruntime").parameters.dimensions()
+    assert found["sparsity_pattern"] == Choice(("dense", "2:4"))
+
+
+@pytest.mark.parametrize("pattern", ["[dense, 2:4]", "2:4"])
+def test_the_baseline_has_dense_weights(plan_of, pattern):
+    plan = plan_of(f"{SPEED}search: {{sparsity_pattern: {pattern}}}\n", "tensorrt")
+    assert not plan.baseline.is_pruned
+    is_inside = plan.parameters.params_of(plan.baseline) is not None
+    assert is_inside is (pattern != "2:4")
+    assert {candidate.has_pattern for candidate in plan.first} == {pattern == "2:4"}
+
+
 def test_a_flag_that_an_engine_lacks(problems_of):
     extra = "search:\n  engine_flags:\n    litert: {thread: [1, 2]}\n"
     assert problems_of(extra, "litert") == [
@@ -276,12 +309,14 @@ def test_the_workloads_own_metric_is_an_objective(plan_of, workload):
     [
         ("sparsity", "sparsity: {min: 0, max: 0.5}"),
         ("sparsity", "sparsity: {stem: 0.5}"),
+        ("sparsity_pattern", "sparsity_pattern: 2:4"),
         ("distillation", "distillation: {epochs: [0, 1]}"),
     ],
 )
 def test_a_model_that_cannot_be_trained(problems_of, workload, key, text):
     facts = replace(workload, is_trainable=False, modules=())
-    assert problems_of(f"{SPEED}search:\n  {text}\n", facts=facts) == [
+    engine = "tensorrt" if key == "sparsity_pattern" else "onnxruntime, openvino"
+    assert problems_of(f"{SPEED}search:\n  {text}\n", engine, facts=facts) == [
         (
             f"space.yaml:7: search.{key} needs a torch model. This one exists only as ONNX: leave "
             "it out."

@@ -241,6 +241,10 @@ def test_the_shipped_files_load(name):
             "5: search.precision must be a word, but got 8. Use a list, e.g. [fp32, int8].",
         ),
         (
+            "search: {sparsity_pattern: [dense, 4:8]}",
+            "5: search.sparsity_pattern must be dense or 2:4, but got '4:8'. Use dense or 2:4.",
+        ),
+        (
             "search: {pruning: {importance: taylor}}",
             (
                 "5: search.pruning.importance must be l2, l1 or bn_scale, but got 'taylor'. "
@@ -475,14 +479,15 @@ device: again
     ]
 
 
-def test_an_onnx_model_has_nothing_to_prune(problems_of):
+@pytest.mark.parametrize(("key", "value"), [("sparsity", "0.5"), ("sparsity_pattern", "2:4")])
+def test_an_onnx_model_has_nothing_to_prune(problems_of, key, value):
     text = "version: 1\nname: a\nworkload: {onnx: m.onnx, data: d.npz}\n"
-    text += "device: {name: b, engines: [onnxruntime]}\nsearch:\n  sparsity: 0.5\n"
+    text += f"device: {{name: b, engines: [onnxruntime]}}\nsearch:\n  {key}: {value}\n"
     assert problems_of(text=text) == [
         (
-            "space.yaml:6: search.sparsity needs a PyTorch model, and "
+            f"space.yaml:6: search.{key} needs a PyTorch model, and "
             "the workload is an ONNX file. "
-            "Leave sparsity out."
+            f"Leave {key} out."
         )
     ]
 

@@ -42,6 +42,7 @@ def test_defaults(load):
     assert space.constraints == {}
     search = space.search
     assert (search.sparsity, search.precision) == (Fixed(0.0), None)
+    assert search.sparsity_pattern == Fixed("dense")
     assert (search.pruning.importance, search.pruning.round_to) == (Fixed("l2"), Fixed(16))
     assert search.distillation.epochs == Fixed(0)
     assert search.distillation.temperature == Fixed(4.0)

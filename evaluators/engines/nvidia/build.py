@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, List, Mapping, NamedTuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Pattern
 
 from evaluators.engines.nvidia.cuda import Gpu
 from evaluators.engines.nvidia.package import Package
@@ -26,6 +26,9 @@ _BUILDER_FLAGS = {"fp32": None, "fp16": "FP16", "bf16": "BF16", "int8": "INT8"}
 _SOURCE_LOCATION = re.compile(r"\[\S+\.(?:cpp|h):\d+: [\w:]+\] | In \S+ at \S+?\.(?:cpp|h):\d+")
 _ERROR_CODE = re.compile(r"^.*?Error Code \d+: ")
 _IN_BRACKETS = re.compile(r"^\w+(?: \w+)* \( ?(.*?)[. ]*\)$")
+# As TensorRT 10 says it, which counts them, and as 8 does, which only gives their names.
+_ELIGIBLE = re.compile(r"Found (\d+) layer|eligible for sparse math:(.*)")
+_SPARSE = re.compile(r"Chose (\d+) layer|picked sparse implementation for layers:(.*)")
 
 
 class Plan(NamedTuple):
@@ -50,7 +53,8 @@ def build_plan(
         package: The TensorRT to build with.
         model: An ONNX file whose types are those of ``precision``.
         precision: As a space file says it.
-        flags: Every flag of `evaluators.engines.tensorrt`.
+        flags: Every flag of `evaluators.engines.tensorrt`, and ``sparse_weights`` where weights are
+            in a 2:4 pattern.
         gpu: What to build for. Only TensorRT for RTX may build for one that isn't here.
 
     Raises:
@@ -58,6 +62,7 @@ def build_plan(
     """
     trt, dla_core = package.module, int(flags["dla_core"])
     package.log.errors.clear()
+    package.log.sparsity.clear()
     try:
         builder = trt.Builder(package.log)
     except TypeError as error:  # what the bindings make of a builder that isn't there
@@ -70,6 +75,8 @@ def build_plan(
     _set_precision(package, network, config, precision, flags)
     _set_limits(package, config, flags)
     notes = [] if dla_core < 0 else _use_dla(package, builder, network, config, dla_core)
+    if flags.get("sparse_weights"):
+        _allow_sparse_kernels(package, config)
     cache = None if package.is_rtx else _timing_cache_file(package, gpu)
     if cache is not None:
         _load_timing_cache(config, cache)
@@ -78,6 +85,8 @@ def build_plan(
         raise _rejected(package, gpu)
     if cache is not None:
         _keep_timing_cache(config, cache)
+    if flags.get("sparse_weights"):
+        notes.append(_sparsity_note(package))
     inputs = [network.get_input(index).name for index in range(network.num_inputs)]
     outputs = [network.get_output(index).name for index in range(network.num_outputs)]
     return Plan(bytes(data), inputs, outputs, notes)
@@ -187,6 +196,34 @@ def _use_dla(package: Package, builder: Any, network: Any, config: Any, dla_core
             "GPU.".format(len(layers))
         )
     return ["{} of {} layers run on the GPU.".format(len(left), len(layers))] if left else []
+
+
+def _allow_sparse_kernels(package: Package, config: Any) -> None:
+    known = package.module.BuilderFlag
+    if not hasattr(known, "SPARSE_WEIGHTS"):
+        raise CandidateRejected(
+            "{} must have a builder flag SPARSE_WEIGHTS for the pattern 2:4, but has none. Use "
+            "another version, or leave the pattern out.".format(package.title)
+        )
+    config.set_flag(known.SPARSE_WEIGHTS)
+
+
+def _sparsity_note(package: Package) -> str:
+    eligible = _layer_count(package.log.sparsity, _ELIGIBLE)
+    sparse = _layer_count(package.log.sparsity, _SPARSE)
+    if eligible is None or sparse is None:
+        return "{} doesn't say how many layers run on sparse kernels.".format(package.title)
+    return "{} of {} layers whose weights have the 2:4 pattern run on sparse kernels.".format(
+        sparse, eligible
+    )
+
+
+def _layer_count(lines: List[str], pattern: Pattern[str]) -> Optional[int]:
+    found = [match for match in map(pattern.search, lines) if match]
+    if not found:
+        return None
+    number, names = found[-1].groups()
+    return int(number) if number else len([name for name in names.split(", ") if name.strip()])
 
 
 def _timing_cache_file(package: Package, gpu: Gpu) -> Path:

@@ -36,7 +36,8 @@ class Package(NamedTuple):
 
     Attributes:
         module: Its Python module.
-        log: The logger that everything made by ``module`` writes to; ``log.errors`` are lines.
+        log: The logger that everything made by ``module`` writes to. ``log.errors`` are lines, and
+            so is ``log.sparsity``: what a build says of sparse kernels.
     """
 
     module: Any
@@ -95,14 +96,17 @@ def load_package() -> Package:
 
 def _logger(module: Any) -> Any:
     class Log(module.ILogger):  # type: ignore[misc]
-        """Keeps errors, which TensorRT says nowhere else, and drops the rest."""
+        """Keeps errors and sparsity, which TensorRT says nowhere else, and drops the rest."""
 
         def __init__(self) -> None:
             module.ILogger.__init__(self)
             self.errors: List[str] = []
+            self.sparsity: List[str] = []
 
         def log(self, severity: Any, message: str) -> None:
             if severity.name in ("ERROR", "INTERNAL_ERROR"):
                 self.errors.append(message)
+            elif "(Sparsity)" in message:
+                self.sparsity.append(message)
 
     return Log()

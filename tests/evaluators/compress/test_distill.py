@@ -13,6 +13,7 @@ from evaluators.compress.distill import (
     pruned_learning_rate,
     reconstructed_learning_rate,
 )
+from evaluators.compress.sparsity_pattern import impose_pattern
 from evaluators.failures import CandidateRejected
 from spaces.workload import Workload, WorkloadError
 
@@ -180,6 +181,35 @@ def test_a_workload_that_fine_tunes_itself_is_left_to_do_it(models):
     assert workload.asked == (4.0, 0.5, 2, 3, np.random.default_rng(3).random())
     assert (student[0].bias == 5).all()
     assert report.losses == []
+    assert not student.training
+
+
+class Own(Rings):
+    """Fine-tunes a copy, and takes its weights over in the end."""
+
+    def finetune(self, student, teacher, *, temperature, alpha, epochs, seed):
+        other = copy.deepcopy(student).train()
+        optimizer = torch.optim.Adam(other.parameters(), 0.01)
+        for inputs, targets in self.train_batches():
+            optimizer.zero_grad()
+            self.loss([other(torch.tensor(inputs["point"]))], torch.tensor(targets)).backward()
+            optimizer.step()
+        student.load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("workload_class", [Rings, Own])
+@pytest.mark.parametrize("has_pattern", [True, False])
+def test_a_pattern_holds_through_fine_tuning_where_there_is_one(
+    models, workload_class, has_pattern
+):
+    student, teacher = models
+    impose_pattern(student)
+    zeros = student[3].weight == 0
+    before = student[3].weight.clone()
+    tuned(student, teacher, workload_class(), has_pattern=has_pattern)
+    assert zeros.sum() == zeros.numel() // 2
+    assert (student[3].weight[zeros] == 0).all() == has_pattern
+    assert (student[3].weight[~zeros] != before[~zeros]).all()
     assert not student.training
 
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from evaluators.compress import reconstruct as reconstruct_module
 from evaluators.compress.dense_targets import dense_targets
 from evaluators.compress.prune import prune
 from evaluators.compress.reconstruct import reconstruct
+from evaluators.compress.sparsity_pattern import impose_pattern, pattern_masks
 
 
 def block(channels_in, channels_out, *, bias, norm):
@@ -199,6 +201,39 @@ def test_the_same_targets_give_the_same_weights():
     assert all(
         torch.equal(a, b) for a, b in zip(student.parameters(), other.parameters(), strict=True)
     )
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.5])
+def test_the_weights_that_a_pattern_keeps_make_up_for_its_zeros(sparsity):
+    torch.manual_seed(0)
+    model = used(Residual(bias=False), images(300))
+    student, kept = cut(model, images(1), sparsity)
+    dense = dense_targets(model, images(300), seed=0)
+    reconstruct(student, dense, kept)
+    impose_pattern(student)
+    masks = pattern_masks(student)
+    before = error(student, model, images(100, seed=1))
+    report = reconstruct(student, dense, kept, masks)
+    assert error(student, model, images(100, seed=1)) < 0.7 * before
+    assert set(masks) == {"inner.0", "back.0", "joined.0", "head"} <= set(report.treated)
+    for name, mask in masks.items():
+        weight = student.get_submodule(name).weight
+        assert not weight[~mask].any()
+        assert weight[mask].all()
+
+
+def test_a_layer_that_would_take_too_long_keeps_its_weights_and_is_named(monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(reconstruct_module, "MOST_FLOPS", 5 * 32**3 / 3)  # the head, of 64 inputs
+    model = used(Residual(), images(100))
+    student = copy.deepcopy(model)
+    impose_pattern(student)
+    masks, before = pattern_masks(student), student.joined[0].weight.clone()
+    report = reconstruct(student, dense_targets(model, images(100), seed=0), {}, masks)
+    assert "head" in report.treated
+    for name in ("inner.0", "back.0", "joined.0"):
+        assert report.left[name] == "solving for each of its outputs would take too long"
+    assert torch.equal(student.joined[0].weight, before)
 
 
 def test_an_unpruned_model_stays_as_it_is():

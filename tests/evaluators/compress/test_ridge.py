@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from evaluators.compress.ridge import CHUNK_ROWS, RIDGE, fit_correction
+from evaluators.compress import ridge as module
+from evaluators.compress.ridge import CHUNK_ROWS, RIDGE, fit_correction, solving_flops
 
 
 def data(rows, *, seed=0):
@@ -27,6 +28,34 @@ def test_the_solution_is_that_of_an_augmented_least_squares_problem(has_mean):
     assert found.weight.numpy() == pytest.approx(weight, rel=1e-4, abs=1e-5)
     mean = centre_r - weight @ centre_a if has_mean else np.zeros(3)
     assert found.mean.numpy() == pytest.approx(mean, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("has_mean", [True, False])
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_an_output_that_keeps_some_inputs_has_the_solution_over_those(
+    has_mean, at_once, monkeypatch
+):
+    monkeypatch.setattr(module, "_CHUNK_BYTES", at_once * 8 * 3**2)
+    inputs, residuals = data(500)
+    kept = torch.tensor([[1, 1, 0, 0, 1, 0], [0, 1, 1, 0, 0, 1], [1, 0, 0, 1, 1, 0]]).bool()
+    found = fit_correction(inputs, residuals, torch.arange(500) < 100, has_mean=has_mean, kept=kept)
+    a, r = inputs.double().numpy(), residuals.double().numpy()
+    centre_a, centre_r = (a.mean(0), r.mean(0)) if has_mean else (np.zeros(6), np.zeros(3))
+    pull = np.sqrt(RIDGE * np.square(a - centre_a).sum(0).mean()) * np.eye(3)
+    for output, mask in enumerate(kept.numpy()):
+        own = np.vstack([(a - centre_a)[:, mask], pull])
+        wanted = np.append((r - centre_r)[:, output], np.zeros(3))
+        weight = np.linalg.lstsq(own, wanted, rcond=None)[0]
+        assert found.weight[output, mask].numpy() == pytest.approx(weight, rel=1e-4, abs=1e-5)
+        assert not found.weight[output, ~mask].any()
+        mean = centre_r[output] - weight @ centre_a[mask]
+        assert float(found.mean[output]) == pytest.approx(mean if has_mean else 0, abs=1e-4)
+
+
+def test_what_solving_takes_grows_with_the_cube_of_the_inputs_kept():
+    kept = torch.ones(256, 2304, dtype=torch.bool)
+    kept[:, ::2] = False
+    assert solving_flops(kept) == pytest.approx(256 * 1152**3 / 3)
 
 
 def test_what_can_be_explained_is_gone_from_held_out_rows():

@@ -5,7 +5,10 @@ from functools import cache
 from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import nn
 
+from evaluators.compress.sparsity_pattern import impose_pattern
 from evaluators.engines import tensorrt as engine_module
 from evaluators.engines.nvidia.cuda import Gpu
 from evaluators.engines.nvidia.package import load_package
@@ -16,12 +19,21 @@ from evaluators.engines.tensorrt import (
     hardware_refusal,
     missing_package,
 )
+from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.failures import CandidateRejected
 from evaluators.quantize import EXPORTED_FORMS, load_quantizer
 from tests.evaluators.engines.contract import EngineContract, tiny_images
 from tests.evaluators.engines.unknown_op import unknown_op_model
 
 FLAGS = {name: flag.default for name, flag in ENGINE.flags(4).items()}
+
+
+def flags_of(precision):
+    """Return the flags as a candidate has them: those that matter at its precision."""
+    known = ENGINE.flags(4)
+    return {name: flag.default for name, flag in known.items() if flag.matters_for(precision)}
+
+
 AMPERE = Gpu("RTX 3060", (8, 6), 12 * 2**30, False, "580.65 CUDA 13.0")
 ADA = AMPERE._replace(name="RTX 4060", capability=(8, 9))
 TURING = AMPERE._replace(name="T4", capability=(7, 5))
@@ -54,7 +66,7 @@ def form_of(tiny_onnx, tmp_path_factory):
 @pytest.mark.parametrize("gpu", [AMPERE, ADA], ids=lambda gpu: gpu.sm)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "int8"])
 def test_builds_for_two_capabilities_without_either(precision, gpu, form_of, tmp_path):
-    compiled = compile_for(gpu, form_of(precision), precision, FLAGS, tmp_path)
+    compiled = compile_for(gpu, form_of(precision), precision, flags_of(precision), tmp_path)
     assert (tmp_path / compiled.artifact).stat().st_size > 10_000
     (inputs, outputs) = json.loads((tmp_path / "io.json").read_text()).values()
     assert inputs == ["image"]
@@ -157,13 +169,83 @@ def test_a_precision_that_the_gpu_lacks_is_refused(gpu, refused):
 
 def test_a_refusal_needs_no_build(monkeypatch):
     monkeypatch.setattr(engine_module, "find_gpu", lambda: MAXWELL)
-    assert "a Jetson Nano is a Maxwell" in ENGINE.refusal("int8", FLAGS)
-    assert ENGINE.refusal("fp16", FLAGS) is None
+    assert "a Jetson Nano is a Maxwell" in ENGINE.refusal("int8", flags_of("int8"))
+    assert ENGINE.refusal("fp16", flags_of("fp16")) is None
+    assert ENGINE.refusal("fp32", flags_of("fp32")) is None
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_a_dla_computes_in_float16_alone(precision):
     assert "needs fp16, but precision is" in ENGINE.refusal(precision, {**FLAGS, "dla_core": 1})
+
+
+SPARSE = ENGINE.flags_with({}, "2:4")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "precision", "flags", "why"),
+    [
+        (TURING, "fp16", {}, "but T4 is SM75 and has none. Take an Ampere GPU"),
+        (ORIN, "fp16", {"dla_core": 0}, "but a DLA has none. Choose tensorrt.dla_core: -1"),
+        (ORIN, "fp32", {}, "but fp32 has none. Choose another precision, or tensorrt.tf32: true"),
+        (ORIN, "fp32", {"tf32": True}, None),
+        (ORIN, "fp16", {}, None),
+        (ORIN, "int8", {}, None),
+        (ADA, "fp8", {}, None),
+    ],
+)
+def test_a_pattern_of_zeros_that_nothing_would_skip_is_refused(
+    gpu, precision, flags, why, monkeypatch
+):
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: gpu)
+    monkeypatch.setattr(ENGINE, "module", "tensorrt")
+    asked = {**flags_of(precision), **flags}
+    found = ENGINE.refusal(precision, {**asked, **SPARSE})
+    assert (found is None) if why is None else (why in found)
+    assert ENGINE.refusal(precision, asked) is None
+
+
+@needs_rtx
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_tensorrt_for_rtx_ignores_a_pattern_of_zeros_and_so_refuses_it(
+    precision, tmp_path, monkeypatch
+):
+    """Once it doesn't any more, there is nothing to refuse."""
+    folder = patterned_folder(precision, tmp_path)
+    plans = []
+    for name, more in (("dense", {}), ("sparse", SPARSE)):
+        (tmp_path / name).mkdir()
+        flags = {**flags_of(precision), **more}
+        notes = compile_for(AMPERE, folder, precision, flags, tmp_path / name).notes
+        plans.append((tmp_path / name / "model.plan").read_bytes())
+    assert plans[0] == plans[1]
+    assert notes == [f"{load_package().title} doesn't say how many layers run on sparse kernels."]
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: AMPERE)
+    refusal = ENGINE.refusal(precision, {**flags_of(precision), **SPARSE})
+    assert "TensorRT for RTX uses none" in refusal
+
+
+def patterned_folder(precision, folder):
+    """Return a net wide enough for sparse kernels, with 2:4 in its weights, at a precision."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 128, 3, padding=1), nn.ReLU(), nn.Conv2d(128, 128, 3, padding=1)]
+    net = nn.Sequential(*layers, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert set(impose_pattern(net).treated) == {"2"}
+    for name in ("float", precision):
+        (folder / name).mkdir()
+    export_onnx(net.eval(), {"image": tiny_images(1)}, folder / "float")
+    quantizer = load_quantizer(ENGINE.forms[precision])
+    settings = {name: flag.default for name, flag in quantizer.SETTINGS.items()}
+    calibration = [[tiny_images(1, seed)] for seed in range(4)]
+    quantizer.quantize(folder / "float", calibration, settings, folder / precision)
+    return folder / precision
+
+
+def test_a_pattern_of_zeros_is_compiled_with_a_flag_of_its_own():
+    assert SPARSE == {"sparse_weights": True}
+    assert ENGINE.flags_with({"streams": 1}, "dense") == {"streams": 1}
+    assert ENGINE.flags_with({"streams": 1}, None) == {"streams": 1}
+    assert "sparse_weights" not in ENGINE.flags(4), "the weights decide it"
 
 
 def test_flags_that_would_be_ignored_have_only_their_default(monkeypatch):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import optuna
 import pytest
 
+from evaluators.engines import load_engine
 from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
 from search import feedback
@@ -92,7 +93,9 @@ def numbers(candidate):
     latency_ms = (0.02 + left**1.5) / (2 if is_int8 else 1)
     latency_ms *= {1: 1.0, 2: 0.7, 3: 0.8, 4: 1.2}[candidate.flags["threads"]]
     latency_ms *= 1.0 if candidate.flags["spinning"] else 1.1
-    lost = 0.4 * max(0.0, candidate.sparsity - 0.3) ** 2 * 0.6**epochs + 0.002 * is_int8
+    latency_ms *= 0.7 if candidate.has_pattern else 1.0
+    pruned = 0.4 * max(0.0, candidate.sparsity - 0.3) ** 2 + 0.03 * candidate.has_pattern
+    lost = pruned * 0.6**epochs + 0.002 * is_int8
     return {
         "latency_p90_s": Quantity(latency_ms / 1e3, "s", "formula", "measured"),
         "model_size_bytes": Quantity(1e6 * left**2 / (4 if is_int8 else 1), "B", "-", "measured"),
@@ -211,6 +214,20 @@ def test_only_what_is_dear_to_train_and_never_measured_is_probed(search, lowest,
     probed = [c for c, refuse, _ in found.stand.seen if refuse is not None]
     assert bool(probed) is is_probed
     assert all(candidate.is_pruned and candidate.distillation for candidate in probed)
+
+
+def test_a_model_in_a_pattern_is_trained_though_it_keeps_its_channels(search, monkeypatch):
+    monkeypatch.setattr(type(load_engine("onnxruntime")), "sparsity_patterns", {"2:4": {}})
+    space = SPACE.replace(
+        "sparsity: {min: 0, max: 0.8, step: 0.1}", "sparsity: 0\n  sparsity_pattern: [dense, 2:4]"
+    )
+    found = search(150.0, extra=space)
+    climbed = {
+        found.state.candidates[trial.number].sparsity_pattern
+        for trial in found.state.trials
+        if trial.record.origin.get("arm") == "rung"
+    }
+    assert climbed == {"2:4"}
 
 
 def test_no_model_is_trained_twice_to_the_same_rung(search):

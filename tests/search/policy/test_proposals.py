@@ -57,6 +57,40 @@ def test_widths_change_a_little_trained_or_not(near, rich, pruned):
         assert rich.params_of(candidate) is not None
 
 
+@pytest.fixture
+def sparse(patterned):
+    nearest = patterned.nearest(Candidate("tensorrt", "fp16"))
+    return patterned.nearest(replace(nearest, sparsity=0.5, sparsity_pattern="2:4"))
+
+
+def test_a_pattern_is_left_or_taken_trained_or_not(patterned, sparse):
+    near = Neighbours(patterned, np.random.default_rng(0))
+    tuning = Distillation(2, 4.0, 0.2)
+    found = list(near.other_patterns(replace(sparse, distillation=tuning)))
+    dense = replace(sparse, sparsity_pattern="dense")
+    assert found == [replace(dense, distillation=tuning), dense]
+    assert list(near.other_patterns(dense)) == [sparse]
+    elsewhere = patterned.nearest(Candidate("onnxruntime", "fp32"))
+    assert list(near.other_patterns(elsewhere)) == []
+
+
+def test_an_engine_without_kernels_for_a_pattern_does_not_run_it(patterned, sparse):
+    near = Neighbours(patterned, np.random.default_rng(0))
+    dense = replace(sparse, sparsity_pattern="dense")
+    elsewhere = patterned.nearest(Candidate("openvino", "bf16", sparsity=0.5))
+    others = [dense, elsewhere, patterned.nearest(replace(sparse, precision="int8"))]
+    for candidate, engines in (
+        (sparse, {"tensorrt"}),
+        (dense, {"tensorrt", "openvino"}),
+        (elsewhere, {"tensorrt", "openvino"}),
+    ):
+        found = list(near.other_flags(candidate, others))
+        assert {each.engine for each in found} == engines
+        for each in found:
+            assert each.has_pattern == candidate.has_pattern
+            assert patterned.candidate_of(patterned.params_of(each)) == each
+
+
 def test_a_trained_model_is_trained_otherwise_and_an_untrained_one_is_not(near, rich, pruned):
     assert list(near.other_training(pruned)) == []
     trained = replace(pruned, distillation=Distillation(2, 4.0, 0.2))

@@ -64,6 +64,17 @@ def test_another_engine_is_taken_to_be_like_those_known(build, costs, trained, w
     assert costs.expected_s(other) == pytest.approx(2 + 0.25 + 1.6)
 
 
+def test_a_pattern_makes_another_model_and_dense_is_none(patterned):
+    unnamed = patterned.nearest(Candidate("tensorrt", "fp16"))
+    stages = {
+        pattern: stages_of(replace(unnamed, sparsity_pattern=pattern), patterned.engines)
+        for pattern in (None, "dense", "2:4")
+    }
+    assert stages[None] == stages["dense"]
+    for name, stage in stages["2:4"].items():
+        assert (stage.key == stages["dense"][name].key) is (stage.key is None)
+
+
 def test_unpruned_models_share_a_prefix_whatever_the_pruning_options(whole):
     plain = whole.nearest(Candidate("onnxruntime", "fp32"))
     other = replace(plain, importance="l1", round_to=16)

@@ -20,7 +20,15 @@ FLAGS = {
     "streams": 1,
     "dla_core": -1,
 }
-BUILDER_FLAGS = ["FP16", "INT8", "TF32", "GPU_FALLBACK"]
+BUILDER_FLAGS = ["FP16", "INT8", "TF32", "GPU_FALLBACK", "SPARSE_WEIGHTS"]
+SAID_BY_8 = [
+    "(Sparsity) Layers eligible for sparse math: conv1, conv2 + relu, conv3",
+    "(Sparsity) TRT inference plan picked sparse implementation for layers: conv2 + relu, conv3",
+]
+SAID_BY_10 = [
+    "(Sparsity) Found 39 layer(s) eligible to use sparse tactics: conv1, conv2, ...",
+    "(Sparsity) Chose 12 layer(s) using sparse tactics: conv2, ...",
+]
 
 
 def enum(*names):
@@ -73,8 +81,8 @@ class Trt:
         self.MemoryPoolType = enum("WORKSPACE")
         self.DeviceType = enum("GPU", "DLA")
         self.layers = [layer("conv"), layer("softmax")]
-        self.errors, self.plan, self.complaint = [], b"plan", None
-        log = SimpleNamespace(errors=[])
+        self.errors, self.plan, self.complaint, self.said = [], b"plan", None, []
+        log = SimpleNamespace(errors=[], sparsity=list(SAID_BY_8))  # by a build before
         self.package = Package(self, log, is_rtx=False, version=version)
 
     def Builder(self, log):  # noqa: N802 -- TensorRT's own name
@@ -94,6 +102,7 @@ class Trt:
 
     def _build(self, network, config):
         self.package.log.errors += [self.complaint] if self.complaint else []
+        self.package.log.sparsity += self.said
         return self.plan
 
     def _network(self, flags):
@@ -248,6 +257,41 @@ def test_an_op_is_named_by_number_where_the_generation_knows_no_name():
         CandidateRejected, match=r"can't read op number \(node 7\): No importer for"
     ):
         build(trt)
+
+
+@pytest.mark.parametrize("make", [trt_8_2, trt_8_6, trt_10])
+def test_sparse_kernels_are_allowed_where_weights_have_the_pattern(make):
+    dense, sparse = make(), make()
+    build(dense, "fp16")
+    build(sparse, "fp16", sparse_weights=True)
+    assert sparse.config.on - dense.config.on == {sparse.BuilderFlag.SPARSE_WEIGHTS}
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        (SAID_BY_8, "2 of 3 layers whose weights have the 2:4 pattern run on sparse kernels."),
+        (
+            [line.split(":")[0] + ": " for line in SAID_BY_8],
+            "0 of 0 layers whose weights have the 2:4 pattern run on sparse kernels.",
+        ),
+        (SAID_BY_10, "12 of 39 layers whose weights have the 2:4 pattern run on sparse kernels."),
+        ([], "TensorRT 10.3.0 doesn't say how many layers run on sparse kernels."),
+        (SAID_BY_10[:1], "TensorRT 10.3.0 doesn't say how many layers run on sparse kernels."),
+    ],
+)
+def test_how_many_layers_run_on_sparse_kernels_is_told(said, note):
+    trt = trt_10()
+    trt.said = said
+    assert build(trt, "fp16", sparse_weights=True).notes == [note]
+    assert build(trt, "fp16").notes == []
+
+
+def test_a_generation_without_sparse_kernels_refuses_the_pattern():
+    with pytest.raises(
+        CandidateRejected, match=r"11\.4\.1 must have a builder flag SPARSE_WEIGHTS"
+    ):
+        build(trt_11(), "fp16", sparse_weights=True)
 
 
 def test_a_build_that_fails_gives_the_last_error():
