@@ -53,12 +53,10 @@ class ParameterSpace:
 
     Names are ``engine``, ``precision`` (``<engine>.precision`` where there are several engines,
     because each accepts its own), ``sparsity`` or ``sparsity.<group>``, ``sparsity_pattern``,
-    ``pruning.*``, ``distillation.*``, ``quantization.*``, ``<engine>.<flag>`` and
-    ``device.power_mode``.
+    ``pruning.*``, ``distillation.*``, ``quantization.*``, ``<engine>.<flag>``, ``device.*``.
 
-    Conditions: temperature and alpha exist where there are epochs, the pruning options where
-    channels go, a pattern where the engine has kernels for one, a quantizer's settings where that
-    quantizer runs, flags by engine.
+    Conditions: temperature and alpha exist where there are epochs, pruning options where channels
+    go, a pattern where the engine has kernels for one, settings by quantizer, flags by engine.
     """
 
     engines: Mapping[str, EngineSpace]
