@@ -242,13 +242,15 @@ def _sparsity_refusal(
 ) -> Optional[str]:
     """Return why no kernel could skip the zeros of a 2:4 pattern, or None.
 
-    TensorRT for RTX (1.7) has the builder's flag, and builds the very same plan without it.
+    TensorRT for RTX (1.7) has the builder's flag and says nothing of sparse layers; of a net of 256
+    channels it built the same plan, to the byte, with the flag and without, at four precisions.
 
     References:
         NVIDIA, PTX ISA, "Matrix multiply-accumulate operation using mma.sp instructions".
     """
     if rtx:
-        lacks, remedy = "TensorRT for RTX uses none", "Take NVIDIA's tensorrt itself"
+        lacks = "TensorRT for RTX doesn't say that it uses any"
+        remedy = "Take NVIDIA's tensorrt itself"
     elif int(flags["dla_core"]) >= 0:
         lacks, remedy = "a DLA has none", "Choose tensorrt.dla_core: -1, the GPU"
     elif precision == "fp32" and not flags["tf32"]:
