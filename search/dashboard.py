@@ -43,11 +43,7 @@ class Dashboard:
     def show(
         self, trial: optuna.Trial, record: TrialRecord, objectives: Sequence[Objective]
     ) -> None:
-        """Add whether a trial is feasible, where its numbers are from, and its model.
-
-        Raises:
-            OSError: If the disk is full.
-        """
+        """Add feasibility, the provenance of each objective and, if possible, the model."""
         # One figure, the sum: TPE goes by the sum of all constraints, and twice it orders alike.
         overshoot = sum(value for value in constraints_of(record).values() if value > 0)
         trial.storage.set_trial_system_attr(
@@ -63,7 +59,7 @@ class Dashboard:
             self._offer(trial, record.artifact)
 
     def _offer(self, trial: optuna.Trial, path: str) -> None:
-        with suppress(FileNotFoundError):  # another search may have had it evicted by now
+        with suppress(OSError):  # evicted by now; or the disk is full, which what is told next says
             upload_artifact(artifact_store=self._artifacts, file_path=path, study_or_trial=trial)
 
 
@@ -78,5 +74,5 @@ class _Links(FileSystemArtifactStore):
         """Link to an open file; where the file system has no links, copy it."""
         try:
             (self._folder / artifact_id).symlink_to(content_body.name)
-        except OSError:
+        except PermissionError:
             super().write(artifact_id, content_body)
