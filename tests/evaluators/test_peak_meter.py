@@ -50,7 +50,7 @@ class ScriptedBuilder:
     """Builds files that hold nothing, and remembers which net was asked for."""
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.turn = [], nullcontext()
 
     def beside(self, reference):
         self.asked.append(reference)

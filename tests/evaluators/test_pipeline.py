@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class WritingBuilder:
     """Writes a file that tells what it was made from, as a build worker would."""
 
     def __init__(self):
-        self.built = []
+        self.built, self.turn = [], nullcontext()
 
     def run(self, kind, *, out_dir, **body):
         self.built.append(kind)
