@@ -18,6 +18,7 @@ FOLDER = ROOT / "notebooks"
 NAMES = ("01_first_run", "02_explore_front", "03_your_own_model", "04_overnight")
 PLOTLY = "application/vnd.plotly.v1+json"
 CELL_TIMEOUT_S = 900
+LONG = pytest.mark.long  # all four take three and a half minutes of CPU
 
 
 def read(name):
@@ -77,7 +78,7 @@ def test_it_is_kept_without_what_came_out(name):
     assert notebook.metadata.language_info == {"name": "python"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(n, marks=LONG) for n in NAMES[1:])])
 def test_it_runs_from_top_to_bottom(execute, name):
     notebook = execute(name)
     said = [output for output in outputs(notebook) if output.get("name") == "stderr"]
@@ -98,21 +99,28 @@ def test_figures_are_plotlys_own(execute):
     figures = shown(execute("01_first_run"), PLOTLY)
     assert len(figures) == 2
     assert {trace["name"] for trace in figures[0]["data"]} >= {"on the front", "baseline"}
+
+
+@pytest.mark.long
+def test_figures_of_a_front_can_be_had_one_by_one(execute):
     assert len(shown(execute("02_explore_front"), PLOTLY)) == 3
 
 
+@pytest.mark.long
 def test_a_bundle_is_exported_and_verified(execute):
     *_, verified = outputs(execute("02_explore_front"))
     assert "files: unchanged" in verified["text"]
     assert "outputs: equal to the bit" in verified["text"]
 
 
+@pytest.mark.long
 def test_problems_of_a_space_file_are_shown_with_rule_and_value(execute):
     texts = [output["text"] for output in outputs(execute("03_your_own_model")) if "text" in output]
     (problems,) = (text for text in texts if "but got 1.2" in text)
     assert "budget.trials" in problems
 
 
+@pytest.mark.long
 def test_the_failures_and_knobs_of_a_long_run_are_its_own(execute):
     tables = shown(execute("04_overnight"), "text/html")
     failures = [html for html in tables if "parallel needs at least 2 threads" in html]

@@ -51,7 +51,7 @@ def state(build, study, whole):
     )
     return SimpleNamespace(
         study=live,
-        plan=SimpleNamespace(parameters=whole),
+        plan=SimpleNamespace(parameters=whole, baseline=SimpleNamespace(power_mode=None)),
         evaluator=SimpleNamespace(
             pipeline=SimpleNamespace(builder=NoNet()),
             bench=bench,
@@ -119,6 +119,7 @@ def test_a_run_ends_with_the_peaks_of_its_front(tiny_space, run_cli, tmp_path):
     assert run_of_study(study_of(tmp_path / "r")).peaks == kept
 
 
+@pytest.mark.long
 def test_without_rounds_nothing_is_measured_until_it_is_confirmed(tiny_space, run_cli, tmp_path):
     space = tiny_space()
     done = run_cli("run", "--space", space, "--run", "r", "--trials", 1)

@@ -61,6 +61,7 @@ def dashboard(tmp_path):
         process.wait()
 
 
+@pytest.mark.long
 @needs_browser
 @needs_dashboard
 @pytest.mark.timeout(600)  # it took 157 s on two cores under a load of 8

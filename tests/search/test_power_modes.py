@@ -225,6 +225,7 @@ def test_each_trial_is_measured_in_its_mode_and_the_machine_is_left_as_it_was(
     assert not any("power mode" in flag for trial in found.trials for flag in trial.record.flags)
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_leaves_the_machine_as_it_was_and_goes_on_in_its_modes(
     space_with, start, clocks, tmp_path
 ):
@@ -248,6 +249,7 @@ def test_a_run_that_is_killed_leaves_the_machine_as_it_was_and_goes_on_in_its_mo
     assert [modes_told(record) for record in finished] == [[{"mode": FAST, "before": FAST}]]
 
 
+@pytest.mark.long
 def test_what_a_killed_run_has_left_is_put_back_before_anything_is_measured(
     space_with, start, clocks, tmp_path
 ):
@@ -265,6 +267,7 @@ def test_what_a_killed_run_has_left_is_put_back_before_anything_is_measured(
     assert RunDirectory(tmp_path / "r").load().baseline.params["device.power_mode"] == SLOW
 
 
+@pytest.mark.long
 def test_a_mode_that_the_machine_lacks_ends_with_2_and_no_clocks_with_3(
     space_with, start, run_cli, clocks
 ):
@@ -280,6 +283,7 @@ def test_a_mode_that_the_machine_lacks_ends_with_2_and_no_clocks_with_3(
     assert "search.power_mode can't be set here: governor: no CPU under" in said
 
 
+@pytest.mark.long
 def test_a_boards_mode_is_set_on_the_board_and_put_back_where_its_link_is_cut(
     space_with, clocks, run_cli, tmp_path
 ):

@@ -373,6 +373,6 @@ def test_a_display_is_drawn_where_it_is_told_to_be_and_notices_above_it(finished
         progress(FrontConfirmed(event.run, event.run))
     assert terminal.said() == "! a stand-in, marked *\n"
     found, confirmed = pages.drawn
-    assert found.startswith("1 of 10 trials  |  ")
-    assert confirmed.startswith("confirmed: 1 on the front, 1 of them as before  |  ")
+    assert found.startswith("1 of 10 trials\n")
+    assert confirmed.startswith("confirmed: 1 on the front, 1 of them as before\n")
     assert "1 on the front of 1 finished trials" in confirmed

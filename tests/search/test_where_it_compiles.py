@@ -100,6 +100,7 @@ def test_for_an_ethos_u_vela_runs_here_and_a_board_without_it_answers(search, tm
     assert point["values"]["ethosu_sram_mib"] > 0
 
 
+@pytest.mark.long
 def test_for_tensorrt_it_compiles_where_the_gpu_is(search, place):
     pytest.importorskip("onnxruntime")
     from tests.evaluators.engines.nvidia import standin_tensorrt
