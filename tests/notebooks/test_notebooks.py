@@ -18,7 +18,6 @@ FOLDER = ROOT / "notebooks"
 NAMES = ("01_first_run", "02_explore_front", "03_your_own_model", "04_overnight")
 PLOTLY = "application/vnd.plotly.v1+json"
 CELL_TIMEOUT_S = 900
-LONG = pytest.mark.long  # all four take three and a half minutes of CPU
 
 
 def read(name):
@@ -78,7 +77,8 @@ def test_it_is_kept_without_what_came_out(name):
     assert notebook.metadata.language_info == {"name": "python"}
 
 
-@pytest.mark.parametrize("name", [NAMES[0], *(pytest.param(n, marks=LONG) for n in NAMES[1:])])
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
 def test_it_runs_from_top_to_bottom(execute, name):
     notebook = execute(name)
     said = [output for output in outputs(notebook) if output.get("name") == "stderr"]
@@ -87,6 +87,7 @@ def test_it_runs_from_top_to_bottom(execute, name):
         assert "<script" not in html  # and so nothing is fetched to show it
 
 
+@pytest.mark.long
 def test_a_search_shows_its_progress_and_results_their_front(execute):
     found = shown(execute("01_first_run"), "text/html")
     assert any("confirmed: " in html and "hypervolume" in html for html in found)
@@ -95,6 +96,7 @@ def test_a_search_shows_its_progress_and_results_their_front(execute):
     assert all("<pre" in html for html in front)
 
 
+@pytest.mark.long
 def test_figures_are_plotlys_own(execute):
     figures = shown(execute("01_first_run"), PLOTLY)
     assert len(figures) == 2

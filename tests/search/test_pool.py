@@ -139,6 +139,7 @@ def test_a_board_that_is_half_as_fast_is_left_out(servers, search, tmp_path):
     assert [trial.record.failure for trial in run.trials] == [None] * 3
 
 
+@pytest.mark.long
 def test_boards_share_the_trials_and_one_that_dies_takes_none_along(
     servers, search, monkeypatch, tmp_path
 ):
