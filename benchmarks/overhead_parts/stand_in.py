@@ -65,7 +65,8 @@ class StandInPipeline:
         folder = Path("/store/compile") / digest[:2] / digest
         facts = {"artifact": "model.onnx", "metrics": {}, "notes": []}
         compiled = Entry(digest, folder, digest, facts, {"model.onnx": digest}, 1.0, was_found=True)
-        return Built(candidate, compiled, {"compress": _compress_facts(candidate)})
+        stages = {"compress": _compress_facts(candidate), "export": {}}
+        return Built(candidate, compiled, stages)
 
 
 @dataclass(slots=True)
