@@ -40,7 +40,7 @@ from evaluators.failures import CandidateRejected
 from evaluators.framing import Message
 from evaluators.meters import load_meter
 from evaluators.meters.meter import Meter
-from evaluators.power_modes.found import look_at_power_modes
+from evaluators.power_modes.found import look_at_power_modes, say_mode_now
 from evaluators.power_modes.held import held_mode
 from evaluators.service import Answer, serve
 
@@ -292,6 +292,7 @@ _KINDS: Dict[str, Callable[[Dict[str, Any]], Answer]] = {
     "runtime": name_runtime,
     "survey": look_around,
     "power_modes": look_at_power_modes,
+    "mode_now": say_mode_now,
 }
 
 if __name__ == "__main__":

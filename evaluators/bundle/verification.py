@@ -21,8 +21,6 @@ from evaluators.bundle.model import EngineMissing
 from evaluators.bundle.outputs import OutputVerdict, compare_outputs
 from evaluators.failures import CandidateRejected, EvaluationFailure
 from evaluators.framing import Message
-from evaluators.power_modes.change import mode_now
-from evaluators.power_modes.setting import Place
 
 PROCESSES = 3
 VERIFIED, MOVED, DAMAGED, MISSING = 0, 1, 2, 3
@@ -132,7 +130,7 @@ def verify(bundle: Bundle, run: RunJob, processes: int = PROCESSES) -> Verificat
         raise _blamed(bundle, run, failure) from failure
     return Verification(
         bundle.title,
-        _remarks(bundle, answers),
+        _remarks(bundle, run, answers),
         compare_outputs(outputs, answers[0].arrays[2:], bundle.outputs),
         [NumberVerdict(number, _median(number, answers)) for number in bundle.numbers],
     )
@@ -199,7 +197,7 @@ def _value(si_name: str, answer: Message) -> Optional[float]:
     return None if value is None else float(value)
 
 
-def _remarks(bundle: Bundle, answers: Sequence[Message]) -> List[str]:
+def _remarks(bundle: Bundle, run: RunJob, answers: Sequence[Message]) -> List[str]:
     """Say what is another than when the bundle was measured, and what disturbed."""
     remarks = []
     machine = answers[0].body["environment"]["cpu_model"]
@@ -216,7 +214,7 @@ def _remarks(bundle: Bundle, answers: Sequence[Message]) -> List[str]:
                 bundle.distribution, bundle.version, runtime
             )
         )
-    remarks += _power_mode_remarks(bundle)
+    remarks += _power_mode_remarks(bundle, run)
     if bundle.disturbances:
         remarks.append("Disturbed when it was measured: {}.".format("; ".join(bundle.disturbances)))
     disturbed = [reason for answer in answers for reason in answer.body["disturbance"]["reasons"]]
@@ -229,12 +227,12 @@ def _remarks(bundle: Bundle, answers: Sequence[Message]) -> List[str]:
     return remarks
 
 
-def _power_mode_remarks(bundle: Bundle) -> List[str]:
-    """Say where another power mode is in force; verifying sets none."""
+def _power_mode_remarks(bundle: Bundle, run: RunJob) -> List[str]:
+    """Say where another power mode is in force on the device; verifying sets none."""
     if bundle.power_mode is None:
         return []
     try:
-        now = mode_now(bundle.power_mode, Place())
+        now = run({"kind": "mode_now", "mode": bundle.power_mode}).body["now"]
     except EvaluationFailure as failure:
         now = "one that can't be asked for ({})".format(failure.reason.rstrip("."))
     if now == bundle.power_mode:

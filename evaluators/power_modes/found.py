@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from evaluators.failures import EvaluationFailure
 from evaluators.power_modes import settings_at
-from evaluators.power_modes.change import put_back_what_was_left
+from evaluators.power_modes.change import mode_now, put_back_what_was_left
 from evaluators.power_modes.setting import Place, Setting
 
 
@@ -41,6 +41,11 @@ def look_at_power_modes(job: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Any]]
     place = Place()
     was_left = bool(job["put_back"]) and put_back_what_was_left(place)
     return {"was_left": was_left, "settings": settings_found(place)}, []
+
+
+def say_mode_now(job: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Any]]:
+    """Answer with the mode in force, in the settings of ``mode``; None where it has no name."""
+    return {"now": mode_now(job["mode"], Place())}, []
 
 
 def _found(setting: Setting, place: Place) -> SettingFound:

@@ -15,7 +15,7 @@ from evaluators.child_process import ChildProcess, Limits
 from evaluators.devices.local import LocalDevice
 from evaluators.engines.engine import Session
 from evaluators.export.onnx_from_torch import export_onnx
-from evaluators.failures import CandidateRejected
+from evaluators.failures import CandidateRejected, DeviceLost
 from tests.evaluators import numpy_engine
 from tests.evaluators.engines.contract import tiny_images, tiny_net
 
@@ -192,3 +192,8 @@ def test_real_inputs_are_compared_with_the_cpu(samples, batches):
     assert [batch[0].shape for batch in agreeing.batches] == [(2, 3, 16, 16)] * batches
     with pytest.raises(CandidateRejected, match="off by a lot"):
         _agree(Apart("off by a lot"), [tiny_images(samples)], batch_size=2)
+
+
+def test_a_power_mode_is_asked_of_the_machine_that_measures(device):
+    with pytest.raises(DeviceLost, match="nvpmodel isn't here"):
+        device.run({"kind": "mode_now", "mode": "nvpmodel:15W"})

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from evaluators.benchmark.environment import cpu_model
-from evaluators.bundle import verification
 from evaluators.bundle.folder import read_bundle, read_check
 from evaluators.bundle.model import EngineMissing
 from evaluators.bundle.verification import MOVED, PROCESSES, VERIFIED, verify
 from evaluators.failures import CandidateRejected, DeviceLost
 from evaluators.framing import Message
+from evaluators.power_modes.found import say_mode_now
 
 MIB = 2**20
 MACHINE = cpu_model()
@@ -18,12 +18,17 @@ MACHINE = cpu_model()
 class ScriptedWorker:
     """Answers benchmark jobs with a latency and a peak each, and the outputs that it is given."""
 
-    def __init__(self, outputs, latencies_ms=(2.0,) * 3, peaks_mib=(8.0,) * 3, **body):
+    def __init__(
+        self, outputs, latencies_ms=(2.0,) * 3, peaks_mib=(8.0,) * 3, mode_now=None, **body
+    ):
         self.outputs, self.body, self.jobs = outputs, body, []
+        self.mode_now = mode_now or say_mode_now
         self.answers = list(zip(latencies_ms, peaks_mib, strict=True))
 
     def __call__(self, job):
         self.jobs.append(job)
+        if job["kind"] == "mode_now":
+            return Message(*self.mode_now(job))
         self.inputs = [np.load(path) for path in job["inputs"]["check"]]
         latency_ms, peak_mib = self.answers.pop(0)
         body = {
@@ -131,9 +136,9 @@ def test_another_machine_and_version_are_said(check, bundle):
 
 
 @pytest.mark.parametrize("now", ["governor:powersave", None])
-def test_another_power_mode_is_said_and_none_is_set(check, bundle, monkeypatch, now):
-    monkeypatch.setattr(verification, "mode_now", lambda mode, place: now)
-    found, worker = check(of=bundle._replace(power_mode="governor:performance"))
+def test_another_power_mode_is_said_and_none_is_set(check, bundle, now):
+    of = bundle._replace(power_mode="governor:performance")
+    found, worker = check(of=of, mode_now=lambda job: ({"now": now}, []))
     (remark,) = found.remarks
     assert remark == (
         "It was measured in the power mode governor:performance, and here "
@@ -142,9 +147,9 @@ def test_another_power_mode_is_said_and_none_is_set(check, bundle, monkeypatch, 
     assert not any(job.get("power_mode") for job in worker.jobs)
 
 
-def test_the_same_power_mode_needs_no_word(check, bundle, monkeypatch):
-    monkeypatch.setattr(verification, "mode_now", lambda mode, place: mode)
-    found, _ = check(of=bundle._replace(power_mode="governor:performance"))
+def test_the_same_power_mode_needs_no_word(check, bundle):
+    of = bundle._replace(power_mode="governor:performance")
+    found, _ = check(of=of, mode_now=lambda job: ({"now": job["mode"]}, []))
     assert found.remarks == []
 
 
