@@ -143,6 +143,7 @@ def test_a_lock_that_went_with_its_link_is_not_measured_under(board, connect):
         device.run(LOOK)
 
 
+@pytest.mark.measures  # it waits for the machine's lock, which other searches take
 def test_a_board_is_locked_for_everybody(board, connect):
     first, second, heard = connect(), connect(), []
     local = LocalDevice("here", first.limits)
@@ -158,6 +159,7 @@ def test_a_board_is_locked_for_everybody(board, connect):
     assert heard[0].startswith("board is in use by process ")
 
 
+@pytest.mark.measures  # it waits for the machine's lock, which other searches take
 def test_a_link_that_falls_silent_leaves_nothing_either(board, connect, monkeypatch):
     quick = [re.sub(r"(ServerAlive\w+)=\d+", r"\1=1", option) for option in ssh_link.OPTIONS]
     monkeypatch.setattr(ssh_link, "OPTIONS", quick)
@@ -180,6 +182,7 @@ def test_a_link_that_falls_silent_leaves_nothing_either(board, connect, monkeypa
     wait_for(lambda: list((board.cache / "work").iterdir()) == [])
 
 
+@pytest.mark.measures  # so does this
 @pytest.mark.parametrize("is_stuck", [False, True])
 def test_an_agent_that_was_left_behind_gives_its_lock_up(board, connect, is_stuck):
     left, again = connect(), connect()
