@@ -99,17 +99,15 @@ class Canary:
         state = self.state
         found = [self.read(len(state.trials), board) for board in state.evaluator.boards]
         readings = [reading for reading in found if reading is not None]
+        if not readings:
+            return
         for reading in readings:
-            self._keep(reading)
-        if readings and not any(reading.has_drifted for reading in readings):
-            self._repeat_marked_members()
-
-    def _keep(self, reading: CanaryReading) -> None:
-        state = self.state
-        study_attributes.keep_reading(state.study, reading)
+            study_attributes.keep_reading(state.study, reading)
+            state.observe(CanaryRead(reading))
         study_attributes.keep_spreads(state.study, state.evaluator.spreads)
-        state.observe(CanaryRead(reading))
         state.reread()
+        if not any(reading.has_drifted for reading in readings):
+            self._repeat_marked_members()
 
     def read(self, n_trials: int, board: str | None = None) -> CanaryReading | None:
         """Time the baseline; once more if it seems to have drifted, and the better one counts.

@@ -35,7 +35,7 @@ from search.front import pareto_front
 from search.gates import score_refusal
 from search.policy.history import origin_of
 from search.policy.policy import Policy
-from search.records import NumberedRecord, Run, TrialRecord
+from search.records import NumberedRecord, TrialRecord
 from search.recovery import settle_interrupted
 from search.samplers import make_sampler
 from search.state import StudyState
@@ -67,7 +67,7 @@ class SearchLoop:
     def __post_init__(self) -> None:
         self.policy = Policy(self.state.plan.parameters, self.state.seed)
 
-    def run(self) -> Run:
+    def run(self) -> None:
         """Go on until the budget is spent, then confirm the front."""
         state = self.state
         self._settle()
@@ -87,9 +87,8 @@ class SearchLoop:
             self._settle()
         if rounds and not run_of_study(state.study).is_confirmed:
             confirmer.confirm(rounds)
-        return run_of_study(state.study)
 
-    def confirm(self) -> Run:
+    def confirm(self) -> None:
         """Confirm the front as it stands, again if it was before.
 
         Raises:
@@ -103,7 +102,6 @@ class SearchLoop:
             )
         rounds = self.state.plan.rounds or (FEWEST_ROUNDS if self.state.plan.is_timed else 1)
         Confirmer(self.state, self.budget).confirm(rounds)
-        return run_of_study(self.state.study)
 
     def _settle(self) -> None:
         settle_interrupted(self.state.study, self.state.plan)

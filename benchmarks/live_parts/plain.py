@@ -22,7 +22,7 @@ from evaluators.candidate import Candidate
 from evaluators.store import ArtifactStore
 from search.assembly import describe_workload, make_builder, make_evaluator
 from search.evaluation import Evaluator
-from search.events import Event
+from search.events import ignore
 from search.plan import make_plan
 from search.records import NumberedRecord, TrialRecord
 from search.state import StudyState
@@ -44,12 +44,12 @@ def search(setting: Setting, name: str, baseline: TrialRecord) -> Outcome:
     with surroundings(setting.cache_of(name)):
         space = setting.space()
         target = find_target(space)
-        with closing(make_builder(space, _ignore, WORKER)) as builder:
-            plan = make_plan(space, target, describe_workload(builder, _ignore))
-            evaluator = make_evaluator(plan, builder, builder, setting.seed, _ignore)
+        with closing(make_builder(space, ignore, WORKER)) as builder:
+            plan = make_plan(space, target, describe_workload(builder, ignore))
+            evaluator = make_evaluator(plan, builder, builder, setting.seed, ignore)
             optuna.logging.set_verbosity(optuna.logging.ERROR)
             study = optuna.create_study(directions=[o.direction for o in plan.objectives])
-            state = StudyState(plan, study, setting.seed, evaluator, _ignore)
+            state = StudyState(plan, study, setting.seed, evaluator, ignore)
             state.set_baseline(baseline)
 
             def ended(trial: NumberedRecord) -> None:
@@ -70,7 +70,3 @@ def _evaluate(evaluator: Evaluator, candidate: Candidate) -> TrialRecord:
     with tempfile.TemporaryDirectory() as folder:
         pipeline = replace(evaluator.pipeline, store=ArtifactStore(Path(folder)))
         return replace(evaluator, pipeline=pipeline).evaluate(candidate, "")
-
-
-def _ignore(_: Event) -> None:
-    """Take an event and do nothing."""

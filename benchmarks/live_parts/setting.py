@@ -23,7 +23,7 @@ from benchmarks.fidelity_parts.artifacts import child_environment
 from evaluators.export.onnx_from_torch import export_onnx
 from evaluators.store import ROOT_VARIABLE
 from search.assembly import describe_workload, make_builder
-from search.events import Event
+from search.events import ignore
 from spaces.load import load_space
 from spaces.load_workload import load_workload
 from spaces.schema import Space
@@ -66,8 +66,8 @@ def prepare(folder: Path, seconds: int, seed: int, overrides: Sequence[str]) -> 
     """Train the teacher and write what Olive needs; none of it is timed."""
     setting = Setting(folder, seconds, seed, tuple(overrides))
     space = setting.space()
-    with surroundings(setting.prepared), closing(make_builder(space, _ignore)) as builder:
-        describe_workload(builder, _ignore)
+    with surroundings(setting.prepared), closing(make_builder(space, ignore)) as builder:
+        describe_workload(builder, ignore)
     assert isinstance(space.workload, str)
     workload = load_workload(space.workload, space.folder.resolve(), setting.prepared / "teachers")
     model = workload.model()
@@ -96,7 +96,3 @@ def surroundings(root: Path) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _ignore(_: Event) -> None:
-    """Take an event and do nothing."""

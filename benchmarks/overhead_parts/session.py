@@ -31,7 +31,7 @@ from reports.tables import front_table
 from search import feedback
 from search.budget import Budget
 from search.evaluation import Evaluator
-from search.events import Event, Observer, TrialFinished
+from search.events import Event, Observer, TrialFinished, ignore
 from search.loop import SearchLoop
 from search.parameters import ParameterSpace
 from search.plan import Plan, make_plan
@@ -95,7 +95,7 @@ def fill(folder: Path, total: int) -> None:
     """Add trials at random until a run has so many."""
     directory = RunDirectory(folder)
     with directory.writing():
-        state = _opened(directory, _ignore)
+        state = _opened(directory, ignore)
         while (missing := total - len(state.trials)) > 0:
             _add_at_random(state, min(missing, _FILLED_AT_ONCE), folder / "study.db")
             state.reread()
@@ -173,7 +173,3 @@ def _console(*, live: bool) -> Console:
     return Console(
         file=nowhere, force_terminal=live, width=_TERMINAL_WIDTH, height=_TERMINAL_HEIGHT
     )
-
-
-def _ignore(_: Event) -> None:
-    """Take an event and do nothing."""

@@ -24,7 +24,7 @@ from benchmarks.replay_parts.table_evaluator import TableEvaluator
 from benchmarks.replay_parts.virtual_clock import VirtualClock
 from search.budget import Budget
 from search.evaluation import Evaluator
-from search.events import Event, Observer, TrialFinished
+from search.events import Event, Observer, TrialFinished, ignore
 from search.loop import SearchLoop
 from search.records import NumberedRecord
 from search.samplers import make_sampler
@@ -83,7 +83,7 @@ class Plain:
         """Search once."""
         clock, trace = VirtualClock(), Trace()
         evaluator = TableEvaluator(table, clock, PLAIN, remembers=False)
-        state = _state(table, evaluator, seed, _ignore)
+        state = _state(table, evaluator, seed, ignore)
         free = replace(evaluator, clock=VirtualClock())
         state.set_baseline(free.evaluate(state.plan.baseline, "baseline"))
 
@@ -135,7 +135,3 @@ def _state(table: Table, evaluator: TableEvaluator, seed: int, observe: Observer
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=[o.direction for o in plan.objectives])
     return StudyState(plan, study, seed, cast("Evaluator", evaluator), observe)
-
-
-def _ignore(_: Event) -> None:
-    """Take an event and do nothing."""

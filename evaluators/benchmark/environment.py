@@ -59,7 +59,7 @@ def boot_id(root: str = "/") -> str:
 
     Containers share it with their host, as they share its processor.
     """
-    return (read_text(os.path.join(root, "proc/sys/kernel/random/boot_id")) or "").strip()
+    return read_text(os.path.join(root, "proc/sys/kernel/random/boot_id")) or ""
 
 
 def machine_fingerprint() -> str:

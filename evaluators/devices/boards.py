@@ -182,15 +182,16 @@ class Boards(Device):
         if self._held.board is not None:
             yield self._held.board
             return
-        board = self._held.board = self._take(None)
+        board, is_lost = self._take(None), False
+        self._held.board = board
         try:
             yield board
         except DeviceLost:
+            is_lost = True
             raise
-        except BaseException:
-            self._free_board()
-            raise
-        self._free_board()
+        finally:
+            if not is_lost:
+                self._free_board()
 
     def _pass_on(self, text: str) -> None:
         self.say(text)

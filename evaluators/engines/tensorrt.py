@@ -32,8 +32,6 @@ _BOARD_FILE = Path("/proc/device-tree/model")
 _WITH_DLA = ((7, 2), (8, 7))
 """Xavier and Orin. Other Jetsons have no DLA; an Orin Nano has none either, and says so."""
 _TF32, _BF16, _FP8, _SPARSE = (8, 0), (8, 0), (8, 9), (8, 0)
-_ELSEWHERE: Mapping[str, FlagValue] = {"tf32": False, "dla_core": -1}
-"""Flags that only some precisions have, as they are at the others, which don't name them."""
 _RTX_DISTRIBUTION = "tensorrt-rtx-cu13-bindings"
 
 
@@ -169,7 +167,7 @@ def compile_for(
         CandidateRejected: If it can't be built.
     """
     source = (model / "model.onnx").read_bytes()
-    plan = build_plan(load_package(), source, precision, {**_ELSEWHERE, **flags}, gpu)
+    plan = build_plan(load_package(), source, precision, flags, gpu)
     (out_dir / _ARTIFACT).write_bytes(plan.data)
     names = {"inputs": plan.inputs, "outputs": plan.outputs}
     (out_dir / _IO_FILE).write_text(json.dumps(names), encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, NamedTuple, Optional
 
+from evaluators.benchmark.kernel_files import read_text
 from evaluators.failures import CandidateRejected, DeviceLost, EvaluationFailure
 from evaluators.power_modes import settings_at
 from evaluators.power_modes.memory import Memory
@@ -62,7 +63,7 @@ def set_mode(mode: str, memory: Memory, place: Place) -> Change:
         {"kind": setting.kind, "value": wanted[setting.kind], "before": setting.remember()}
         for setting in changed
     ]
-    boot_id = _boot_id(place)
+    boot_id = read_text(place.boot_id)
     memory.write({"pid": os.getpid(), "boot_id": boot_id, "settings": remembered})
     for setting in changed:
         setting.set(wanted[setting.kind])
@@ -100,7 +101,7 @@ def put_back_what_was_left(place: Place) -> bool:
 def _put_back_parts(remembered: Mapping[str, Any], place: Place) -> None:
     """Put back each setting, whatever comes of the others; a reboot has undone some."""
     settings, reasons = settings_at(place), []
-    is_same_boot = remembered.get("boot_id") == _boot_id(place)
+    is_same_boot = remembered.get("boot_id") == read_text(place.boot_id)
     for part in remembered.get("settings", ()):
         setting = settings[part["kind"]]
         if is_same_boot or setting.outlives_boot:
@@ -113,11 +114,3 @@ def _put_back_parts(remembered: Mapping[str, Any], place: Place) -> None:
             "the power mode can't be put back as {} has it: {} Do it by hand, and remove the "
             "file.".format(place.memory, " ".join(reasons))
         )
-
-
-def _boot_id(place: Place) -> Optional[str]:
-    try:
-        with open(place.boot_id) as file:
-            return file.read().strip()
-    except OSError:
-        return None

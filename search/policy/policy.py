@@ -195,9 +195,9 @@ class Policy:
     def _rungs_above(self, candidate: Candidate, near: Neighbours) -> list[int]:
         if not candidate.is_pruned:
             return []
-        prefix, taken = prefix_of(candidate), (self._climbed, self._under_way)
-        above = [epochs for epochs in near.ladder if epochs > candidate.epochs]
-        return [e for e in above if not any((prefix, e) in rungs for rungs in taken)]
+        prefix, above = prefix_of(candidate), [e for e in near.ladder if e > candidate.epochs]
+        free = {(prefix, epochs) for epochs in above} - self._climbed - self._under_way
+        return [epochs for epochs in above if (prefix, epochs) in free]
 
     def _trained(
         self, outlook: Outlook, known: Known, near: Neighbours, above: Iterable[int]
@@ -213,9 +213,10 @@ class Policy:
     def _is_new(self, candidate: Candidate) -> bool:
         engine = self._space.engines[candidate.engine].engine
         flags = engine.flags_with(candidate.flags, candidate.sparsity_pattern)
+        key = _key(candidate)
         return (
-            _key(candidate) not in self._tried
-            and _key(candidate) not in self._under_way
+            key not in self._tried
+            and key not in self._under_way
             and engine.refusal(candidate.precision, flags) is None
             and self._space.params_of(candidate) is not None
         )

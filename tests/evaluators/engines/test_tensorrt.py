@@ -66,7 +66,9 @@ def form_of(tiny_onnx, tmp_path_factory):
 @pytest.mark.parametrize("gpu", [AMPERE, ADA], ids=lambda gpu: gpu.sm)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "int8"])
 def test_builds_for_two_capabilities_without_either(precision, gpu, form_of, tmp_path):
-    compiled = compile_for(gpu, form_of(precision), precision, flags_of(precision), tmp_path)
+    compiled = compile_for(
+        gpu, form_of(precision), precision, ENGINE._complete(flags_of(precision)), tmp_path
+    )
     assert (tmp_path / compiled.artifact).stat().st_size > 10_000
     (inputs, outputs) = json.loads((tmp_path / "io.json").read_text()).values()
     assert inputs == ["image"]
@@ -214,7 +216,8 @@ def test_tensorrt_for_rtx_says_nothing_of_sparse_kernels_and_so_the_pattern_is_r
     folder = patterned_folder(precision, tmp_path)
     (tmp_path / "out").mkdir()
     flags = {**flags_of(precision), **SPARSE}
-    notes = compile_for(AMPERE, folder, precision, flags, tmp_path / "out").notes
+    complete = ENGINE._complete(flags)
+    notes = compile_for(AMPERE, folder, precision, complete, tmp_path / "out").notes
     assert notes == [f"{load_package().title} doesn't say how many layers run on sparse kernels."]
     monkeypatch.setattr(engine_module, "find_gpu", lambda: AMPERE)
     refusal = ENGINE.refusal(precision, flags)
