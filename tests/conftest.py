@@ -1,10 +1,16 @@
-"""A disk that is soon full, and a browser."""
+"""A disk that is soon full, a browser, and being nobody."""
 
+import os
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from tests.browser import Browser
+
+NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +48,23 @@ def fill_disk():
                 return ballast
 
     return fill
+
+
+@pytest.fixture
+def open_folder():
+    """Return an empty folder that everybody may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def not_root():
+    """Be nobody for the length of a test: root may read and write everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from evaluators.compress.coupled_layers import LAYERS, width
-from evaluators.compress.dense_targets import dense_targets
+from evaluators.compress.dense_targets import DenseTargets, dense_targets
 from evaluators.compress.distill import (
     distill,
     pruned_learning_rate,
@@ -132,23 +132,31 @@ def statistics_only(bench: Bench, levels: Iterable[float]) -> dict[float, Outcom
 
 def reconstructed(bench: Bench, levels: Iterable[float], epochs: int) -> dict[float, Outcome]:
     """Prune, reconstruct and fine-tune; the unpruned model's answers are part of the first."""
-    targets = None
 
-    def method(sparsity: float) -> nn.Module:
-        nonlocal targets
-        targets = targets or dense_targets(bench.teacher, bench.calibration(), seed=bench.seed)
-        student, kept = bench.pruned(sparsity)
-        reconstruct(student, targets, kept)
+    def tune(student: nn.Module, _targets: DenseTargets, _kept: Kept) -> None:
         bench.tune(student, epochs, reconstructed_learning_rate(epochs))
-        return student
 
-    return _timed(bench, levels, method)
+    return _timed(bench, levels, _reconstructing(bench, tune))
 
 
 def patterned(
     bench: Bench, levels: Iterable[float], epochs: int, *, is_reconstructed: bool
 ) -> dict[float, Outcome]:
     """Prune, reconstruct, impose 2:4, reconstruct around its zeros or not, and fine-tune."""
+
+    def tune(student: nn.Module, targets: DenseTargets, kept: Kept) -> None:
+        impose_pattern(student)
+        if is_reconstructed:
+            reconstruct(student, targets, kept, pattern_masks(student))
+        bench.tune(student, epochs, reconstructed_learning_rate(epochs), has_pattern=True)
+
+    return _timed(bench, levels, _reconstructing(bench, tune))
+
+
+def _reconstructing(
+    bench: Bench, tune: Callable[[nn.Module, DenseTargets, Kept], None]
+) -> Callable[[float], nn.Module]:
+    """Return what prunes and reconstructs, and then tunes; the targets are part of the first."""
     targets = None
 
     def method(sparsity: float) -> nn.Module:
@@ -156,13 +164,10 @@ def patterned(
         targets = targets or dense_targets(bench.teacher, bench.calibration(), seed=bench.seed)
         student, kept = bench.pruned(sparsity)
         reconstruct(student, targets, kept)
-        impose_pattern(student)
-        if is_reconstructed:
-            reconstruct(student, targets, kept, pattern_masks(student))
-        bench.tune(student, epochs, reconstructed_learning_rate(epochs), has_pattern=True)
+        tune(student, targets, kept)
         return student
 
-    return _timed(bench, levels, method)
+    return method
 
 
 def from_next_lower(bench: Bench, levels: Iterable[float], epochs: int) -> dict[float, Outcome]:

@@ -320,12 +320,12 @@ def run_cli(tmp_path, search_cache):
 
 
 @pytest.fixture
-def start(tmp_path, search_cache):
-    """Return a function that starts ``python -m search run`` and doesn't wait for its end."""
+def start_command(tmp_path, search_cache):
+    """Return a function that starts a command in tmp_path, killed at the end of the test."""
 
-    def begin(*args, env=None):
+    def begin(command, env=None):
         process = subprocess.Popen(
-            [sys.executable, "-m", "search", "run", *map(str, args), "--plain"],
+            command,
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})},
             stdout=subprocess.PIPE,
@@ -341,3 +341,14 @@ def start(tmp_path, search_cache):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture
+def start(start_command):
+    """Return a function that starts ``python -m search run`` and doesn't wait for its end."""
+
+    def begin(*args, env=None):
+        command = [sys.executable, "-m", "search", "run", *map(str, args), "--plain"]
+        return start_command(command, env)
+
+    return begin

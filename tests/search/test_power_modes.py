@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -168,26 +167,9 @@ def clocks(tmp_path):
 
 
 @pytest.fixture
-def start(tmp_path, search_cache, clocks):
+def start(start_command, clocks):
     """Return a function that starts ``python -m search`` where the fake tree is."""
-
-    def begin(*args):
-        process = subprocess.Popen(
-            clocks.command(sys.executable, "-m", "search", *args),
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        begun.append(process)
-        return process
-
-    begun = []
-    yield begin
-    for process in begun:
-        process.kill()
-        process.communicate()
+    return lambda *args: start_command(clocks.command(sys.executable, "-m", "search", *args))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from evaluators.child_process import ChildProcess, Limits
 from evaluators.devices.local import LocalDevice
 from evaluators.engines.engine import Session
 from evaluators.export.onnx_from_torch import export_onnx
-from evaluators.failures import CandidateRejected, DeviceLost
+from evaluators.failures import CandidateRejected
 from tests.evaluators import numpy_engine
 from tests.evaluators.engines.contract import tiny_images, tiny_net
 
@@ -195,5 +195,5 @@ def test_real_inputs_are_compared_with_the_cpu(samples, batches):
 
 
 def test_a_power_mode_is_asked_of_the_machine_that_measures(device):
-    with pytest.raises(DeviceLost, match="nvpmodel isn't here"):
+    with pytest.raises(CandidateRejected, match="nvpmodel isn't here"):
         device.run({"kind": "mode_now", "mode": "nvpmodel:15W"})

@@ -1,15 +1,8 @@
-"""Fake sysfs trees, and somebody who may not read them."""
+"""Fake sysfs trees, and files that nobody may read."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from pathlib import Path
-
 import pytest
-
-NOBODY = 65534
 
 
 class Tree:
@@ -38,23 +31,9 @@ class Tree:
 
 
 @pytest.fixture
-def tree():
-    """Return an empty tree that everybody may enter, unlike pytest's own folders."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield Tree(folder)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def not_root():
-    """Be nobody for the length of a test: root may read everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    yield
-    os.seteuid(0)
+def tree(open_folder):
+    """Return an empty tree that everybody may enter."""
+    return Tree(open_folder)
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -64,12 +62,9 @@ class Machine:
 
 
 @pytest.fixture
-def machine():
+def machine(open_folder):
     """Return a machine of two clocks, governed by schedutil."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield Machine(folder)
-    shutil.rmtree(folder)
+    return Machine(open_folder)
 
 
 @pytest.fixture

@@ -1,26 +1,12 @@
-import os
-
 import pytest
 
 from evaluators.failures import CandidateRejected, DeviceLost
 from evaluators.power_modes.governor import Governor
 
-NOBODY = 65534
-
 
 @pytest.fixture
 def governor(machine):
     return Governor(machine.place)
-
-
-@pytest.fixture
-def not_root():
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    yield
-    os.seteuid(0)
 
 
 def test_what_every_cpu_has_can_be_set(governor):
