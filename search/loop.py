@@ -115,8 +115,10 @@ class SearchLoop:
                     self._land_all(reserve_s)
                     canary.watch()
                     self._mark()
-                else:
-                    self._start(reserve_s)
+                    if not self._may_start(reserve_s()):
+                        break
+                # Even if the next reading is due by now: its interval may be shorter than a reading.
+                self._start(reserve_s)
             if not self.flights.candidates:
                 return
             self._land(reserve_s())

@@ -95,7 +95,7 @@ def test_the_front_of_a_drifted_stretch_is_measured_again_once_it_is_over(
     ratios = iter([1.0, 1.2, 1.2, 1.0])  # before each of three trials, and after them
     monkeypatch.setattr(Canary, "is_due", property(lambda _: True))
     monkeypatch.setattr(
-        Canary, "read", lambda _, trials: CanaryReading(trials, next(ratios), float(trials))
+        Canary, "read", lambda _, trials, __: CanaryReading(trials, next(ratios), float(trials))
     )
     events = []
     api.run(tiny_space(), tmp_path / "r", observe=events.append)
