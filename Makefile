@@ -14,6 +14,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	--constraint constraints.txt
 
+# Where images of Docker set it, each of the many processes of a search would compile PyTorch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What is copied to a device, where there may be only CPython 3.7 and NumPy.
 DEVICE_SIDE := evaluators/__init__.py evaluators/child_death.py evaluators/device_lock.py \
 	evaluators/failures.py evaluators/flag.py evaluators/frames.py evaluators/framing.py \
