@@ -58,10 +58,10 @@ class Budget:
         return short(-difference if self._is_maximized else difference) + 0.0  # -0.0 is 0
 
     def allows(self, value: float | None, limit: float | None) -> bool:
-        """Say whether a value lies within a limit; None limits nothing."""
+        """Say whether a value lies within a limit, to six digits; None limits nothing."""
         if limit is None:
             return True
-        return value is not None and self.sign * value <= self.sign * limit
+        return value is not None and self.sign * value <= self.sign * short(limit)
 
     def text(self, limit: float) -> str:
         """Return a limit for people: ``latency_p90_ms <= 50``."""

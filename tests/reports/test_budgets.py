@@ -34,6 +34,11 @@ def test_a_limit_that_a_value_meets_exactly_is_kept(build):
     run = build.run(build.record(0.5, accuracy=0.95), reference_metric=0.96)
     assert 0.96 - 0.95 > 0.01  # by a rounding error
     assert number(run, accuracy_drop=0.01) == 0
+    assert number(run, latency_p90_ms=0.5) == 0
+
+
+def test_a_value_with_more_than_six_digits_meets_itself(build):
+    assert number(build.run(build.record(0.029399871826)), latency_p90_ms=0.029399871826) == 0
 
 
 def test_a_budget_may_go_beyond_the_constraint_it_stands_for(small_run):
