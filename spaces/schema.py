@@ -100,7 +100,7 @@ class Measuring(Section):
     """How numbers are measured, watched for drift and confirmed."""
 
     duration_s: Duration = Field(default=1.0, alias="duration", examples=["1s"])
-    """Least time that the latency of one artifact is measured."""
+    """Least time that the latency of one artifact is measured; throughput takes 0.3 of it more."""
     canary_interval_s: Duration = Field(default=120.0, alias="canary_interval", examples=["2m"])
     """How often the baseline is timed again, to see whether the machine has changed."""
     rounds: Rounds = Field(default=3, examples=[3])

@@ -475,11 +475,13 @@ def test_the_identity_ignores_the_order_of_keys(plan_of):
     ],
 )
 def test_a_p99_takes_more_queries_than_a_p90(plan_of, extra, queries):
-    assert plan_of(extra).timing == {"min_queries": queries, "min_duration_s": 1.0}
+    wanted = {"min_queries": queries, "min_duration_s": 1.0, "offline_s": 0.3}
+    assert plan_of(extra).timing == wanted
 
 
 def test_the_space_file_says_how_long_to_measure(plan_of):
-    assert plan_of(SPEED + "measuring: {duration: 0.25}\n").timing["min_duration_s"] == 0.25
+    timing = plan_of(SPEED + "measuring: {duration: 0.5}\n").timing
+    assert (timing["min_duration_s"], timing["offline_s"]) == (0.5, 0.15)
 
 
 def test_every_first_trial_is_plain_data_for_a_storage(plan_of):
