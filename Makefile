@@ -36,7 +36,7 @@ notebooks: .venv/set-up-for-notebooks
 
 # What depends on what is timed runs alone, the rest on every CPU.
 test: .venv/set-up-to-develop
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m 'not measures and not long'
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not measures and not long'
 	$(BIN)/python -m pytest -m 'measures and not long'
 
 check: style types layers device-side
