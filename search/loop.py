@@ -117,7 +117,7 @@ class SearchLoop:
                     self._mark()
                     if not self._may_start(reserve_s()):
                         break
-                # Even if the next reading is due by now: its interval may be shorter than a reading.
+                # Even if the next reading is due again: an interval may be shorter than a reading.
                 self._start(reserve_s)
             if not self.flights.candidates:
                 return

@@ -26,10 +26,12 @@ class Retries:
 
     Attributes:
         recovery: What brings the device back; None tries again at once.
+        remedy: What the person is told where it doesn't come back.
         is_over: Set once nobody waits for what is done any more: what is lost then stays lost.
     """
 
     recovery: Recovery | None = None
+    remedy: str = _GOES_ON
     is_over: bool = False
     _losses_in_a_row: int = 0
 
@@ -65,7 +67,7 @@ class Retries:
             return
         device = self.recovery.device
         if not device.leave_out(device.board):
-            raise DeviceGone(f"{given_up} {_GOES_ON}")
+            raise DeviceGone(f"{given_up} {self.remedy}")
         self.recovery.say(f"{given_up} The search goes on without it.")
 
     def _count_loss(self, lost: DeviceLost) -> None:
@@ -73,7 +75,7 @@ class Retries:
         if self._losses_in_a_row >= MOST_LOSSES:
             raise DeviceGone(
                 f"{MOST_LOSSES} candidates in a row lost the device, each {DEVICE_RETRIES + 1} "
-                f"times: {lost.reason} {_GOES_ON}"
+                f"times: {lost.reason} {self.remedy}"
             )
 
 

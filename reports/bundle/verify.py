@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from evaluators.benchmark.survey import EngineFound
 from evaluators.bundle.folder import Bundle, BundleDamaged, read_bundle
 from evaluators.bundle.model import EngineMissing, engine_of
 from evaluators.bundle.verification import Verification, verify
+from evaluators.devices.device import Device
+from evaluators.devices.recovery import Recovery, RecoveryPlan
 from evaluators.failures import DeviceLost, DiskFull, EvaluationFailure
 from search.errors import CannotRun, MissingError, UsageError
+from search.retries import Retries
 from search.target import allow_share_of_memory, device_at, look_at
 
 _STAGE_TIMEOUT_S = 600.0
+_RECOVERY = RecoveryPlan(wait_s=60.0)
+"""Somebody waits for the verdict, and nobody said how to reset the device."""
 
 
 def verify_bundle(
@@ -47,8 +53,9 @@ def verify_bundle(
             found = look_at(device, "command")  # of all meters it takes the least time to look at
             _require_runtime(bundle, found.engines[bundle.engine], device.name, python)
             allow_share_of_memory(device, found)
-            with device.quiet():
-                return verify(bundle, device.run)
+            recovery = Recovery(device, _RECOVERY, say)
+            retries = Retries(recovery, remedy="Verify again once it is back.")
+            return retries.run(partial(_measure_again, bundle, device))
     except BundleDamaged as error:
         raise UsageError(str(error)) from error
     except EngineMissing as error:
@@ -60,6 +67,11 @@ def verify_bundle(
     except EvaluationFailure as failure:
         where = "here" if connect is None else "there"
         raise CannotRun(f"{bundle.engine} can't run it {where}: {failure.reason}") from failure
+
+
+def _measure_again(bundle: Bundle, device: Device) -> Verification:
+    with device.quiet():
+        return verify(bundle, device.run)
 
 
 def _require_runtime(bundle: Bundle, there: EngineFound, where: str, python: str) -> None:

@@ -22,9 +22,12 @@ import pytest
 
 import search
 from evaluators.benchmark.cpus import usable_cpus
+from evaluators.devices import recovery
+from evaluators.devices.recovery import RecoveryPlan
 from evaluators.store_eviction import stored_entries
+from reports.bundle import verify
 from reports.bundle.write import sums_of
-from search.errors import UsageError
+from search.errors import DeviceGone, UsageError
 from tests.bare_environment import bare_environment
 from tests.sshd import running_sshd, wait_for
 
@@ -360,18 +363,44 @@ def test_a_board_that_is_not_known_is_not_talked_to(bundles, board, verify_there
     assert done.stderr.startswith("error: board: its host key isn't among your known hosts")
 
 
-def test_a_link_that_is_cut_leaves_no_verdict(bundles, board, verify_there):
-    def strike():
-        wait_for(lambda: any("benchmark.worker" in line for line in board.processes()), 60)
-        board.cut()
+@pytest.fixture
+def strike(board):
+    """Return a function that does something to the board once it measures, beside the test."""
 
-    striker = threading.Thread(target=strike)
-    striker.start()
-    done = verify_there(bundles[ONNXRUNTIME])
-    striker.join()
-    assert done.returncode == 3
-    assert "error: board: the link is cut" in done.stderr
-    assert "verified" not in done.stdout.lower()
+    def begin(blow):
+        def wait_and_strike():
+            wait_for(lambda: any("benchmark.worker" in line for line in board.processes()), 60)
+            blow()
+
+        strikers.append(threading.Thread(target=wait_and_strike))
+        strikers[-1].start()
+
+    strikers = []
+    yield begin
+    for striker in strikers:
+        striker.join()
+
+
+def test_a_link_that_is_cut_is_opened_again_for_the_verdict(changed, board, verify_there, strike):
+    strike(board.cut)
+    done = verify_there(changed())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "board went away: board: the link is cut" in done.stdout
+    assert "board is back after: reopening." in done.stdout
+    assert "outputs: equal to the bit on 8 samples" in done.stdout
+
+
+def test_a_board_that_stays_away_leaves_no_verdict(
+    bundles, board, environments, strike, monkeypatch
+):
+    monkeypatch.setattr(recovery, "REOPEN_S", 0.5)
+    monkeypatch.setattr(verify, "_RECOVERY", RecoveryPlan(wait_s=0.5))
+    monkeypatch.setenv("PATH", board.client_path)
+    strike(board.stop)
+    python = str(environments["complete"])
+    with pytest.raises(DeviceGone, match=r"board doesn't come back: .* Verify again once it is"):
+        search.verify(bundles[ONNXRUNTIME], connect="ssh://board", python=python)
+    board.start()
 
 
 def test_a_damaged_bundle_goes_to_no_board(bundles, verify_there, tmp_path):
