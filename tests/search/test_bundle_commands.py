@@ -22,6 +22,7 @@ import pytest
 
 import search
 from evaluators.benchmark.cpus import usable_cpus
+from evaluators.device_lock import DeviceLock
 from evaluators.devices import recovery
 from evaluators.devices.recovery import RecoveryPlan
 from evaluators.store_eviction import stored_entries
@@ -368,8 +369,14 @@ def strike(board):
     """Return a function that does something to the board once it measures, beside the test."""
 
     def begin(blow):
+        def measures():
+            lock = DeviceLock()
+            is_held = lock.try_to_take({}) is not None
+            lock.release()
+            return is_held and any("benchmark.worker" in line for line in board.processes())
+
         def wait_and_strike():
-            wait_for(lambda: any("benchmark.worker" in line for line in board.processes()), 60)
+            wait_for(measures, 60)
             blow()
 
         strikers.append(threading.Thread(target=wait_and_strike))
