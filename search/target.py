@@ -19,6 +19,7 @@ from evaluators.failures import EvaluationFailure
 from evaluators.measurement import MEASURED, PowerSource
 from evaluators.meters import load_meter, meter_names
 from search.absence import absence_notice, processor_name, untimed_engines, why_absent
+from search.cautions import cautions
 from search.errors import MissingError, UsageError
 from search.power_modes import PowerModes, find_power_modes
 from spaces.connection import connection_from_text
@@ -170,7 +171,7 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
         _machine(found, engines),
         provenance,
         power,
-        (*notices, *power_notices),
+        (*notices, *cautions(space, engines, found), *power_notices),
         untimed,
     )
 

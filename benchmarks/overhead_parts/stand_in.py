@@ -187,6 +187,7 @@ def _process_facts(noise: random.Random) -> dict[str, Any]:
             "python": "3.11.7",
             "numpy": "2.4.6",
             "cpu_model": "a CPU",
+            "vnni": True,
             "cpu_count": 2,
             "core_count": 2,
             "smt": False,

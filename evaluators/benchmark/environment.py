@@ -29,6 +29,7 @@ def read_environment(root: str = "/") -> Dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "cpu_model": cpu_model(root),
+        "vnni": _has_vnni(root),
         "cpu_count": len(cpus),
         "core_count": len({read_core_threads(cpu, root) for cpu in cpus}),
         "smt": _switch(os.path.join(folder, "smt/active")),
@@ -82,6 +83,12 @@ def _cpu_features(root: str = "/") -> str:
     """Return the instruction sets the kernel lists, empty where it lists none."""
     lines = (read_text(os.path.join(root, "proc/cpuinfo")) or "").splitlines()
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _has_vnni(root: str) -> Optional[bool]:
+    """Say whether an x86 processor has VNNI; None for any other, which has no need of it."""
+    key, _, features = _cpu_features(root).partition(":")
+    return "vnni" in features if key.strip() == "flags" else None
 
 
 def _turbo(folder: str) -> Optional[bool]:

@@ -15,8 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evaluators.flag import Flag, FlagValue
-from evaluators.quantize.onnx_int8 import SETTINGS as _ASYMMETRIC
-from evaluators.quantize.onnx_int8 import quantize_onnx
+from evaluators.quantize.onnx_int8 import OF_EVERY_FORM, quantize_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 SOURCE = "onnx"
 SETTINGS: Mapping[str, Flag] = {
-    **_ASYMMETRIC,
+    **OF_EVERY_FORM,
     "float_type": Flag(("fp32", "fp16"), "fp32", "What isn't quantized computes in it."),
 }
 _QDQ_IN_OTHER_TYPES = 19

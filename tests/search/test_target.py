@@ -40,6 +40,11 @@ def device(**keys):
     return f"{header}device: {{{{name: here, engines: [{{engines}}], {written}}}}}\n"
 
 
+@pytest.fixture(autouse=True)
+def _no_cautions(monkeypatch):
+    monkeypatch.setattr(target, "cautions", lambda *_: [])
+
+
 @pytest.fixture
 def without_meters(monkeypatch):
     monkeypatch.setattr(target, "best_meter", lambda meters, processor: None)
@@ -52,6 +57,11 @@ def test_engines_keep_the_order_of_the_file(space_of):
     assert found.provenance == {"openvino": "measured", "onnxruntime": "measured"}
     assert found.device.name == "here"
     assert cpu_model() in found.machine
+
+
+def test_what_an_engine_does_badly_here_is_a_notice(space_of, monkeypatch):
+    monkeypatch.setattr(target, "cautions", lambda *_: ["sums overflow"])
+    assert "sums overflow" in find_target(space_of()).notices
 
 
 def test_an_unknown_engine_is_named_with_the_nearest(space_of):
@@ -164,7 +174,7 @@ def on_board(space_of, monkeypatch):
 
 
 def test_a_board_counts_with_what_it_has_itself(on_board):
-    environment = {"cpu_model": "Raspberry Pi 5", "cpu_count": 4}
+    environment = {"cpu_model": "Raspberry Pi 5", "cpu_count": 4, "vnni": None}
     found = on_board(environment=environment, memory_bytes=8 * 2**30, fingerprint="abc")
     assert isinstance(found.device, Boards)
     assert (found.machine, found.device.cpu_count) == ("Raspberry Pi 5", 4)

@@ -25,6 +25,7 @@ def test_a_machine_that_tells_nothing(tmp_path):
     facts = read_environment(str(tmp_path))
     unknown = {name for name, value in facts.items() if value is None}
     assert unknown == {
+        "vnni",
         "smt",
         "turbo",
         "frequency_driver",
@@ -68,6 +69,20 @@ def test_a_machine_that_tells_everything(tmp_path):
 def test_turbo_under_both_of_its_names(tmp_path, path, text, turbo):
     write(tmp_path, CPUS + path, text)
     assert read_environment(str(tmp_path))["turbo"] is turbo
+
+
+@pytest.mark.parametrize(
+    ("line", "vnni"),
+    [
+        ("flags\t\t: fpu sse2 avx2 avx512_vnni", True),
+        ("flags\t\t: fpu sse2 avx2 avx_vnni", True),
+        ("flags\t\t: fpu sse2 avx2", False),
+        ("Features\t: fp asimd asimddp", None),
+    ],
+)
+def test_whether_x86_adds_int8_without_overflow(tmp_path, line, vnni):
+    write(tmp_path, "proc/cpuinfo", f"processor\t: 0\n{line}")
+    assert read_environment(str(tmp_path))["vnni"] is vnni
 
 
 def test_a_board_is_named_before_its_processor(tmp_path):

@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from evaluators.benchmark.environment import read_environment
 from evaluators.quantize.onnx_int8 import SETTINGS, SOURCE, quantize
 
 DEFAULTS = {name: flag.default for name, flag in SETTINGS.items()}
@@ -32,8 +33,15 @@ def test_defaults_are_values():
     assert all(flag.accepts(flag.default) for flag in SETTINGS.values())
 
 
-def test_stays_close_to_the_float_model(small_model, tmp_path, sqnr_db, capfd):
-    quantize(small_model.folder, small_model.calibration, DEFAULTS, tmp_path)
+@pytest.fixture(params=SETTINGS["weight_bits"].values)
+def settings(request):
+    if request.param == 8 and read_environment()["vnni"] is False:
+        pytest.skip("without VNNI sums of 8-bit weights overflow")
+    return {**DEFAULTS, "weight_bits": request.param}
+
+
+def test_stays_close_to_the_float_model(settings, small_model, tmp_path, sqnr_db, capfd):
+    quantize(small_model.folder, small_model.calibration, settings, tmp_path)
     assert sqnr_db(small_model.expected(), answer(tmp_path, small_model)) > 30
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert capfd.readouterr() == ("", "")
@@ -50,6 +58,19 @@ def test_convolutions_are_signed_weights_on_unsigned_activations(conv_model, tmp
     zero_points = {node.input[2] for node in graph.node if node.op_type == "QuantizeLinear"}
     kinds = {tensor.data_type for tensor in graph.initializer if tensor.name in zero_points}
     assert kinds == {onnx.TensorProto.UINT8}
+
+
+def test_weights_of_seven_bits_leave_half_of_the_range(conv_model, tmp_path):
+    most = {}
+    for bits in SETTINGS["weight_bits"].values:
+        folder = tmp_path / str(bits)
+        folder.mkdir()
+        settings = {**DEFAULTS, "weight_bits": bits}
+        quantize(conv_model.folder, conv_model.calibration, settings, folder)
+        kernels = [array for array in weights(folder) if array.ndim == 4]
+        most[bits] = max(int(np.abs(array.astype(int)).max()) for array in kernels)
+    assert most[8] >= 127
+    assert most[7] in (63, 64)
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
@@ -83,9 +104,11 @@ def test_a_percentile_leaves_an_outlier_out(small_models, tmp_path):
 
 
 @pytest.mark.parametrize("method", SETTINGS["calibration_method"].values)
-def test_an_attention_mask_of_minus_infinity_stays_float(method, small_models, tmp_path, sqnr_db):
+def test_an_attention_mask_of_minus_infinity_stays_float(
+    method, settings, small_models, tmp_path, sqnr_db
+):
     model = small_models("encoder")
-    settings = {**DEFAULTS, "calibration_method": method}
+    settings = {**settings, "calibration_method": method}
     quantize(model.folder, model.calibration, settings, tmp_path)
     assert sqnr_db(model.expected(), answer(tmp_path, model)) > 30
 
