@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.benchmark.attempts import least_disturbed
+from evaluators.benchmark.attempts import ATTEMPTS, least_disturbed
 from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.builder import WORKER, Builder
 from evaluators.built import Built, Measured
@@ -64,6 +64,7 @@ class Bench:
         timing: Fields of `evaluators.benchmark.timing.TimingSettings`.
         untimed: Engine -> what estimates its latency, for those whose device is absent and has no
             stand-in: they are only asked for their answers.
+        attempts: How often a measurement is made, at most, that is disturbed.
     """
 
     workload: WorkloadFacts
@@ -75,6 +76,7 @@ class Bench:
     provenance: Mapping[str, str]
     timing: Mapping[str, float]
     untimed: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = ATTEMPTS
     _references: dict[str, Figures] = field(default_factory=dict)
     _data: dict[str, Entry] = field(default_factory=dict)  # held, because children read them
 
@@ -153,7 +155,7 @@ class Bench:
             return self._estimated(built, clock, splits)
         job = self._job(built, splits, timing, within_s)
         with clock.stage("benchmark"), clock.turn(self.device.quiet()):
-            answer = least_disturbed(self.device.run, job)
+            answer = least_disturbed(self.device.run, job, self.attempts)
             board = self.device.board
         timed_s, warmup_s, *outputs = answer.arrays
         provenance = self.provenance[built.candidate.engine]

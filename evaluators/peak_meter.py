@@ -105,6 +105,7 @@ class PeakMeter:
                 1,
                 bench.provenance,
                 _TIMING,
+                attempts=bench.attempts,
             ),
         )
 

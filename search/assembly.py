@@ -81,6 +81,7 @@ def make_evaluator(
         target.provenance,
         plan.timing,
         target.untimed,
+        plan.space.measuring.attempts,
     )
     recovery = _make_recovery(plan, observe)
     return Evaluator(pipeline, bench, plan.objectives, observe, retries=Retries(recovery))

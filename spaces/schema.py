@@ -101,6 +101,8 @@ class Measuring(Section):
 
     duration_s: Duration = Field(default=1.0, alias="duration", examples=["1s"])
     """Least time that the latency of one artifact is measured; throughput takes 0.3 of it more."""
+    attempts: int = Field(default=3, gt=0, le=100, examples=[3])
+    """How often a measurement is made, at most, that other work or throttling disturbs."""
     canary_interval_s: Duration = Field(default=120.0, alias="canary_interval", examples=["2m"])
     """How often the baseline is timed again, to see whether the machine has changed."""
     rounds: Rounds = Field(default=3, examples=[3])

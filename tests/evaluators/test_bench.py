@@ -75,14 +75,14 @@ class ScriptedBuilder:
 def measure(tmp_path):
     """Return a function that measures with scripted answers; it returns all that took part."""
 
-    def run(*answers, splits=(VALIDATION,), provenance="measured", how="measure", untimed=None):
+    def run(*answers, splits=(VALIDATION,), provenance="measured", how="measure", **more):
         store = ArtifactStore(tmp_path / "store")
         device = ScriptedDevice(*answers)
         facts = WorkloadFacts("abc", "accuracy", "maximize", {}, True, ())
         entry = store.get_or_build("compile", {"model": "x"}, _compiled)
         bench = Bench(
             facts, ScriptedBuilder(), device, store, PowerSource(None, None), 1,
-            {"fake": provenance}, {"min_queries": 64, "min_duration_s": 1.0}, untimed or {},
+            {"fake": provenance}, {"min_queries": 64, "min_duration_s": 1.0}, **more,
         )  # fmt: skip
         told = {"fake_ops": Quantity(7.0, "1", "told", "estimated: vela")}
         built = Built(Candidate("fake", "int8"), entry, {}, told)
@@ -149,6 +149,12 @@ def test_where_none_is_undisturbed_the_least_disturbed_is_kept_and_flagged(measu
     assert len(device.jobs) == ATTEMPTS == 3
     assert found.flags == ["0.1 foreign"]
     assert found.quantities["latency_p90_s"].value == pytest.approx(0.1)
+
+
+def test_who_asks_for_one_attempt_gets_the_first(measure):
+    found, device, _ = measure(answer(["other work took 23 %"], 0.23, 0.002), attempts=1)
+    assert len(device.jobs) == 1
+    assert found.flags == ["other work took 23 %"]
 
 
 def test_a_latency_that_never_became_steady_is_flagged(measure):
