@@ -151,6 +151,7 @@ def rich_space(sparsity, **quantization):
     settings = {
         "calibration_method": Choice(("minmax", "percentile")),
         "per_channel": Choice((True, False)),
+        "weight_bits": Fixed(8),
         "preset": Fixed("performance"),
     }
     return ParameterSpace(

@@ -14,7 +14,7 @@ from tests.search.runs import front_json, study_of
 
 pytestmark = pytest.mark.measures
 
-ROUNDS = {"measuring": {"duration": "0.1s", "rounds": 3}}
+ROUNDS = {"measuring.rounds": 3}
 
 
 def test_a_run_ends_with_a_confirmed_front_and_more_trials_make_it_a_search_again(
@@ -80,7 +80,7 @@ def test_a_front_that_is_empty_cannot_be_confirmed(tiny_space, run_cli):
 
 
 def test_the_baseline_is_timed_again_between_trials(tiny_space, run_cli, tmp_path):
-    space = tiny_space({"measuring": {"duration": "0.1s", "canary_interval": "0.01s", "rounds": 0}})
+    space = tiny_space({"measuring.canary_interval": "0.01s"})
     done = run_cli("run", "--space", space, "--run", "r", "--trials", 2)
     assert done.returncode == 0, done.stderr
     readings = run_of_study(study_of(tmp_path / "r")).canary

@@ -163,6 +163,7 @@ def test_names_are_those_a_resumed_study_knows(rich):
         "distillation.alpha",
         "quantization.calibration_method",
         "quantization.per_channel",
+        "quantization.weight_bits",
         "quantization.preset",
     }
 

@@ -378,6 +378,7 @@ def test_what_the_file_leaves_out_is_the_engines_own_range(plan_of):
         "distillation.alpha": Fixed(0.5),
         "quantization.calibration_method": Fixed("minmax"),
         "quantization.per_channel": Fixed(True),
+        "quantization.weight_bits": Fixed(8),
         "quantization.preset": Fixed("performance"),
     }
 

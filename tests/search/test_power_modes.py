@@ -191,7 +191,7 @@ def modes_told(record):
 def test_each_trial_is_measured_in_its_mode_and_the_machine_is_left_as_it_was(
     space_with, start, clocks, tmp_path
 ):
-    changes = {"budget.trials": 2, "measuring": {"duration": "0.1s", "rounds": 3}}
+    changes = {"budget.trials": 2, "measuring.rounds": 3}
     run = start("run", "--space", space_with([SLOW, FAST], **changes), "--run", "r", "--plain")
     said, _ = run.communicate(timeout=240)
     assert run.returncode == 0, said
@@ -215,7 +215,7 @@ def test_each_trial_is_measured_in_its_mode_and_the_machine_is_left_as_it_was(
 def test_a_run_that_is_killed_leaves_the_machine_as_it_was_and_goes_on_in_its_modes(
     space_with, start, clocks, tmp_path
 ):
-    changes = {"budget.trials": 1, "measuring": {"duration": "3s", "rounds": 0}}
+    changes = {"budget.trials": 1, "measuring.duration": "3s"}
     space = space_with(FAST, **changes)
     killed = start("run", "--space", space, "--run", "r", "--plain")
     wait_for(lambda: clocks.governors() == {"performance"}, seconds=200)
@@ -281,8 +281,8 @@ def test_a_boards_mode_is_set_on_the_board_and_put_back_where_its_link_is_cut(
     board.start()
     try:
         device = {"device.connect": "ssh://board", "device.python": sys.executable}
-        measuring = {"duration": "3s", "rounds": 0}
-        space = space_with(FAST, **device, **{"budget.trials": 1, "measuring": measuring})
+        slow = {"budget.trials": 1, "measuring.duration": "3s"}
+        space = space_with(FAST, **device, **slow)
         with ThreadPoolExecutor() as pool:
             env = {"PATH": board.client_path}
             run = pool.submit(run_cli, "run", "--space", space, "--run", "r", "--plain", env=env)

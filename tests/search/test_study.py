@@ -18,20 +18,28 @@ from tests.search.runs import finished, front_json, states, study_of, wait_for_l
 WORKERS = {"evaluators.benchmark.worker", "evaluators.build_worker"}
 
 
-def test_a_run_measures_its_baseline_first_and_ends_with_a_front(tiny_space, run_cli, tmp_path):
-    done = run_cli("run", "--space", tiny_space({"budget.trials": 4}), "--run", "r", "--plain")
+def test_a_run_goes_on_to_a_larger_total_and_ends_with_a_front(tiny_space, run_cli, tmp_path):
+    space = tiny_space()
+    begun = run_cli("run", "--space", space, "--run", "r", "--trials", 2)
+    assert begun.returncode == 0, begun.stderr
+    before = [trial.params for trial in study_of(tmp_path / "r").trials]
+    done = run_cli("run", "--space", space, "--run", "r", "--trials", 4, "--plain")
     assert done.returncode == 0, done.stderr
     assert "report: " in done.stdout
     for name in ("study.db", "front.csv", "trials.csv", "report.html", "run.log"):
         assert (tmp_path / "r" / name).stat().st_size > 0
     trials = study_of(tmp_path / "r").trials
     records = [trial.user_attrs["record"] for trial in trials]
+    assert [trial.params for trial in trials[:2]] == before
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
     assert records[0]["params"]["sparsity"] == 0
     assert [record["params"]["precision"] for record in records[:2]] == ["fp32", "int8"]
     assert all(trial.constraints for trial in trials)
     _check_files(records)
     _check_front(front_json(run_cli, tmp_path / "r"), trials)
+    again = run_cli("run", "--space", space, "--run", "r", "--trials", 4)
+    assert again.returncode == 0
+    assert len(study_of(tmp_path / "r").trials) == 4
 
 
 def _check_files(records):
@@ -52,24 +60,11 @@ def _check_front(found, trials):
         assert not point["confirmed"]
 
 
-def test_a_run_goes_on_to_a_larger_total(tiny_space, run_cli, tmp_path):
-    space = tiny_space()
-    assert run_cli("run", "--space", space, "--run", "r", "--trials", 2).returncode == 0
-    before = [trial.params for trial in study_of(tmp_path / "r").trials]
-    assert run_cli("run", "--space", space, "--run", "r", "--trials", 4).returncode == 0
-    after = study_of(tmp_path / "r").trials
-    assert [trial.params for trial in after[:2]] == before
-    assert len(after) == 4
-    again = run_cli("run", "--space", space, "--run", "r", "--trials", 4)
-    assert again.returncode == 0
-    assert len(study_of(tmp_path / "r").trials) == 4
-
-
 def test_killed_at_any_moment_the_same_command_goes_on(tiny_space, run_cli, start, tmp_path):
     space, wanted = tiny_space(), 5
     generator = random.Random(0)
     kept = []
-    for _ in range(10):
+    for _ in range(6):
         process = start("--space", space, "--run", "r", "--trials", wanted)
         time.sleep(generator.uniform(2.0, 5.0))
         process.send_signal(signal.SIGKILL)
