@@ -23,11 +23,11 @@ from spaces.constraints import PROFILES, Constraint
 from spaces.objectives import OBJECTIVES
 from spaces.schema import Space
 
-pytestmark = pytest.mark.measures
-
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 FLAG_EXAMPLE_CPUS = 4
+SOON = ("--set", "measuring.duration=0.1s", "--set", "measuring.attempts=1")
+RUN = ("-m", "search", "run", "--plain", *SOON)
 
 GESTURES = """\
 from pathlib import Path
@@ -141,14 +141,14 @@ def call(folder):
 
 def test_own_workload_runs_and_is_read_from_python(call, folder):
     assert "is right" in call("-m", "search", "validate", "--space", "gestures.yaml")
-    printed = call("-m", "search", "run", "--space", "gestures.yaml", "--trials", "3", "--plain")
+    printed = call(*RUN, "--space", "gestures.yaml", "--trials", "3")
     assert "on the front of 3 finished trials" in printed
     assert (folder / "runs/gestures/report.html").stat().st_size > 0
     assert "int8" in call("read_front.py")
 
 
 def test_model_that_exists_only_as_onnx_runs(call):
-    printed = call("-m", "search", "run", "--space", "only_onnx.yaml", "--trials", "4", "--plain")
+    printed = call(*RUN, "--space", "only_onnx.yaml", "--trials", "4")
     assert "on the front of 4 finished trials" in printed
     assert "rejected" not in printed
 

@@ -47,6 +47,7 @@ def test_a_warm_start_is_compared_seed_by_seed():
     assert found["net_warm_start_gain_over_1_epochs_standard_error"] == pytest.approx(0.01)
 
 
+@pytest.mark.long
 def test_a_whole_run_writes_flat_figures(monkeypatch, tmp_path):
     monkeypatch.setenv("EDGE_INFERENCE_SEARCH_CACHE", str(tmp_path))
     monkeypatch.setattr(reconstruction.Digits, "epochs", 1)

@@ -32,6 +32,9 @@ def execute(tmp_path_factory):
     """
     home = tmp_path_factory.mktemp("home")
     work = Path(shutil.copytree(FOLDER, home / "notebooks", ignore=shutil.ignore_patterns("runs")))
+    space = work / "digits.yaml"
+    # Other tests share the CPUs, so that no attempt would be any quieter.
+    space.write_text(space.read_text().replace("{duration: 0.2s}", "{duration: 0.2s, attempts: 1}"))
     kept = {"EDGE_INFERENCE_SEARCH_CACHE": "cache", "IPYTHONDIR": "ipython"}
     kept |= {f"JUPYTER_{what}_DIR": what.lower() for what in ("CONFIG", "DATA", "RUNTIME")}
     env = {**os.environ, "PYTHONPATH": str(ROOT), **{k: str(home / v) for k, v in kept.items()}}
@@ -77,7 +80,6 @@ def test_it_is_kept_without_what_came_out(name):
     assert notebook.metadata.language_info == {"name": "python"}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_from_top_to_bottom(execute, name):
     notebook = execute(name)
@@ -87,7 +89,6 @@ def test_it_runs_from_top_to_bottom(execute, name):
         assert "<script" not in html  # and so nothing is fetched to show it
 
 
-@pytest.mark.long
 def test_a_search_shows_its_progress_and_results_their_front(execute):
     found = shown(execute("01_first_run"), "text/html")
     assert any("confirmed: " in html and "hypervolume" in html for html in found)
@@ -96,33 +97,28 @@ def test_a_search_shows_its_progress_and_results_their_front(execute):
     assert all("<pre" in html for html in front)
 
 
-@pytest.mark.long
 def test_figures_are_plotlys_own(execute):
     figures = shown(execute("01_first_run"), PLOTLY)
     assert len(figures) == 2
     assert {trace["name"] for trace in figures[0]["data"]} >= {"on the front", "baseline"}
 
 
-@pytest.mark.long
 def test_figures_of_a_front_can_be_had_one_by_one(execute):
     assert len(shown(execute("02_explore_front"), PLOTLY)) == 3
 
 
-@pytest.mark.long
 def test_a_bundle_is_exported_and_verified(execute):
     *_, verified = outputs(execute("02_explore_front"))
     assert "files: unchanged" in verified["text"]
     assert "outputs: equal to the bit" in verified["text"]
 
 
-@pytest.mark.long
 def test_problems_of_a_space_file_are_shown_with_rule_and_value(execute):
     texts = [output["text"] for output in outputs(execute("03_your_own_model")) if "text" in output]
     (problems,) = (text for text in texts if "but got 1.2" in text)
     assert "budget.trials" in problems
 
 
-@pytest.mark.long
 def test_the_failures_and_knobs_of_a_long_run_are_its_own(execute):
     tables = shown(execute("04_overnight"), "text/html")
     failures = [html for html in tables if "parallel needs at least 2 threads" in html]

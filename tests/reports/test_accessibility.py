@@ -16,10 +16,7 @@ import pytest
 
 from tests.browser import needs_browser
 
-pytestmark = [
-    pytest.mark.measures,  # a browser beside it would disturb what is timed
-    needs_browser,
-]
+pytestmark = needs_browser
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 TAB, LEFT, SPACE = ("Tab", 9), ("ArrowLeft", 37), (" ", 32)

@@ -6,8 +6,6 @@ import pytest
 
 from tests.browser import needs_browser
 
-pytestmark = pytest.mark.measures  # a browser beside it would disturb what is timed
-
 PAIR = '.plot[data-x="latency_p90_ms"][data-y="accuracy"]'
 # Where a marker is on the screen: its trace by name, its place in the trace.
 PLACE = """(() => {

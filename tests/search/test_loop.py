@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from search import api
 from search.canary import Canary
 from search.drift import CanaryReading, is_drift
@@ -11,8 +9,6 @@ from search.events import StageStarted
 from search.front import pareto_front
 from search.study_attributes import run_of_study
 from tests.search.runs import front_json, study_of
-
-pytestmark = pytest.mark.measures
 
 ROUNDS = {"measuring.rounds": 3}
 
