@@ -24,6 +24,7 @@ def tiny_space(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("tiny_space")
+@pytest.mark.long
 def test_every_method_searches_and_is_compared(tmp_path, capsys):
     out = tmp_path / "figures.json"
     live.main(["--seconds", "2", "--out", str(out)])

@@ -12,6 +12,7 @@ from benchmarks.overhead import Scale
 pytestmark = pytest.mark.measures
 
 
+@pytest.mark.long
 def test_a_run_grows_and_every_part_of_its_trials_is_timed(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(overhead, "QUICK", Scale((25,), 2, everything=True))
     overhead.main(["--quick", "--out", str(tmp_path / "figures.json")])

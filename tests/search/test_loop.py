@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from search import api
 from search.canary import Canary
 from search.drift import CanaryReading, is_drift
@@ -75,6 +77,7 @@ def test_a_front_that_is_empty_cannot_be_confirmed(tiny_space, run_cli):
     assert "confirm needs a front" in done.stderr
 
 
+@pytest.mark.measures  # a reading that was disturbed is no reference
 def test_the_baseline_is_timed_again_between_trials(tiny_space, run_cli, tmp_path):
     space = tiny_space({"measuring.canary_interval": "0.01s"})
     done = run_cli("run", "--space", space, "--run", "r", "--trials", 2)

@@ -99,6 +99,7 @@ def one_thread():
 
 
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.long
 def test_the_teacher_of_digits_is_nearly_perfect(tmp_path):
     workload = load_workload(EASY, FOLDER, tmp_path)
     teacher = workload.model()
