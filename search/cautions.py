@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from evaluators.benchmark.survey import Survey
 from evaluators.engines.engine import Engine
+from evaluators.quantize import settings_of
 from search.absence import place
-from search.parameters import quantizer_settings
 from spaces.dimensions import Dimension, Fixed
 from spaces.schema import Space
 
@@ -34,9 +34,9 @@ def cautions(space: Space, engines: Mapping[str, Engine], found: Survey) -> list
 
 
 def _quantizes_weights(space: Space, engine: Engine) -> bool:
-    asked = space.search.precision or tuple(engine.forms)
+    asked = space.search.precision or engine.forms
     return any(
-        _WEIGHT_BITS in quantizer_settings(engine, precision)
-        for precision in engine.forms
+        _WEIGHT_BITS in settings_of(form)
+        for precision, form in engine.forms.items()
         if precision in asked
     )

@@ -18,7 +18,7 @@ import optuna
 from evaluators.candidate import DENSE, POWER_MODE, Candidate, Distillation
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
-from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.quantize import settings_of
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value, is_number
 
 _FLOAT_DIGITS = 12  # 0.15000000000000002 is the grid's 0.15
@@ -190,10 +190,8 @@ class ParameterSpace:
 
 def quantizer_settings(engine: Engine, precision: str) -> dict[str, Value]:
     """Return the settings of the quantizer behind this engine's precision, with their defaults."""
-    form = engine.forms[precision]
-    if form in EXPORTED_FORMS:
-        return {}
-    return {name: flag.default for name, flag in load_quantizer(form).SETTINGS.items()}
+    settings = settings_of(engine.forms[precision])
+    return {name: flag.default for name, flag in settings.items()}
 
 
 def nearest_value(dimension: Dimension, wanted: Value | None) -> Value:

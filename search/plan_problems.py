@@ -8,7 +8,7 @@ from evaluators.candidate import DENSE
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
-from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.quantize import EXPORTED_FORMS, load_quantizer, settings_of
 from evaluators.workload_facts import WorkloadFacts
 from search.power_modes import power_mode_problems
 from search.target import Target
@@ -95,8 +95,7 @@ def _quantization_problems(space: Space, target: Target) -> Iterator[Problem]:
     known: dict[str, Flag] = {}
     for engine in target.engines.values():
         for form in engine.forms.values():
-            if form not in EXPORTED_FORMS:
-                known |= load_quantizer(form).SETTINGS
+            known |= settings_of(form)
     for name, dimension in space.search.quantization.items():
         path = ("search", "quantization", name)
         if name not in known:

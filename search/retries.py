@@ -26,7 +26,7 @@ class Retries:
 
     Attributes:
         recovery: What brings the device back; None tries again at once.
-        remedy: What the person is told where it doesn't come back.
+        remedy: What the person is told where it ends for good.
         is_over: Set once nobody waits for what is done any more: what is lost then stays lost.
     """
 
@@ -48,7 +48,7 @@ class Retries:
             try:
                 result = work()
             except DiskFull as failure:
-                raise disk_full(failure) from failure
+                raise disk_full(failure, self.remedy) from failure
             except DeviceLost as lost:
                 times += 1
                 self._bring_back(lost, times)
@@ -79,6 +79,6 @@ class Retries:
             )
 
 
-def disk_full(failure: DiskFull) -> UsageError:
+def disk_full(failure: DiskFull, remedy: str = _GOES_ON) -> UsageError:
     """Return what ends a run on a full disk."""
-    return UsageError(f"{failure.reason} {_GOES_ON}")
+    return UsageError(f"{failure.reason} {remedy}")

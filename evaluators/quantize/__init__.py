@@ -43,6 +43,11 @@ class Quantizer(Protocol):
         """Write the quantized model into ``out_dir``."""
 
 
+def settings_of(form: str) -> Mapping[str, Flag]:
+    """Return what may vary where a form is made; nothing where it is written as it is."""
+    return {} if form in EXPORTED_FORMS else load_quantizer(form).SETTINGS
+
+
 def load_quantizer(form: str) -> Quantizer:
     """Import the module that makes ``form``."""
     return cast(Quantizer, importlib.import_module(f"evaluators.quantize.{form}"))

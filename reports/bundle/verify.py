@@ -17,7 +17,7 @@ from evaluators.bundle.model import EngineMissing, engine_of
 from evaluators.bundle.verification import Verification, verify
 from evaluators.devices.device import Device
 from evaluators.devices.recovery import Recovery, RecoveryPlan
-from evaluators.failures import DeviceLost, DiskFull, EvaluationFailure
+from evaluators.failures import DeviceLost, EvaluationFailure
 from search.errors import CannotRun, MissingError, UsageError
 from search.retries import Retries
 from search.target import allow_share_of_memory, device_at, look_at
@@ -54,7 +54,7 @@ def verify_bundle(
             _require_runtime(bundle, found.engines[bundle.engine], device.name, python)
             allow_share_of_memory(device, found)
             recovery = Recovery(device, _RECOVERY, say)
-            retries = Retries(recovery, remedy="Verify again once it is back.")
+            retries = Retries(recovery, remedy="Verify it again once that is mended.")
             return retries.run(partial(_measure_again, bundle, device))
     except BundleDamaged as error:
         raise UsageError(str(error)) from error
@@ -62,8 +62,6 @@ def verify_bundle(
         raise MissingError(str(error)) from error
     except DeviceLost as failure:
         raise MissingError(failure.reason) from failure
-    except DiskFull as failure:
-        raise UsageError(failure.reason) from failure
     except EvaluationFailure as failure:
         where = "here" if connect is None else "there"
         raise CannotRun(f"{bundle.engine} can't run it {where}: {failure.reason}") from failure

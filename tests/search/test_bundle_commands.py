@@ -405,7 +405,9 @@ def test_a_board_that_stays_away_leaves_no_verdict(
     monkeypatch.setenv("PATH", board.client_path)
     strike(board.stop)
     python = str(environments["complete"])
-    with pytest.raises(DeviceGone, match=r"board doesn't come back: .* Verify again once it is"):
+    with pytest.raises(
+        DeviceGone, match=r"board doesn't come back: .* Verify it again once that is mended"
+    ):
         search.verify(bundles[ONNXRUNTIME], connect="ssh://board", python=python)
     board.start()
 

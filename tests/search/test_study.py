@@ -64,7 +64,7 @@ def test_killed_at_any_moment_the_same_command_goes_on(tiny_space, run_cli, star
     space, wanted = tiny_space(), 5
     generator = random.Random(0)
     kept = []
-    for _ in range(4):
+    for _ in range(10):
         process = start("--space", space, "--run", "r", "--trials", wanted)
         time.sleep(generator.uniform(2.0, 5.0))
         process.send_signal(signal.SIGKILL)

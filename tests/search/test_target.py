@@ -174,7 +174,7 @@ def on_board(space_of, monkeypatch):
 
 
 def test_a_board_counts_with_what_it_has_itself(on_board):
-    environment = {"cpu_model": "Raspberry Pi 5", "cpu_count": 4, "vnni": None}
+    environment = {"cpu_model": "Raspberry Pi 5", "cpu_count": 4}
     found = on_board(environment=environment, memory_bytes=8 * 2**30, fingerprint="abc")
     assert isinstance(found.device, Boards)
     assert (found.machine, found.device.cpu_count) == ("Raspberry Pi 5", 4)

@@ -7,6 +7,8 @@ import pytest
 
 from evaluators.device_lock import DeviceLock
 from evaluators.engines import load_engine
+from evaluators.failures import DiskFull
+from reports.bundle import verify as verify_module
 from reports.bundle.write import sums_of, write_bundle
 from search.api import verify
 from search.errors import CannotRun, MissingError, UsageError
@@ -51,6 +53,17 @@ def test_who_has_the_device_is_said_while_it_is_waited_for(folder):
     with pytest.raises(CannotRun):
         verify(folder, observe=free)
     assert heard == ["this machine is in use by process 7 for another: waiting for it."]
+
+
+def test_a_full_disk_says_what_to_do_about_a_bundle(folder, monkeypatch):
+    def fill_up(*_):
+        raise DiskFull("the disk is full.")
+
+    monkeypatch.setattr(verify_module, "verify", fill_up)
+    with pytest.raises(
+        UsageError, match=r"^the disk is full\. Verify it again once that is mended"
+    ):
+        verify(folder)
 
 
 def test_an_engine_that_is_not_here_is_missing(folder):
