@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from search.front import log_costs, logarithms, pareto_front
 from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
 from search.policy.proposals import Proposal
+from search.policy.trial_costs import answers_of
 from search.records import NumberedRecord, Run, TrialRecord
 from search.run_facts import RunFacts
 from spaces.dimensions import Dimension
@@ -101,9 +102,24 @@ class Outlook:
         costs = mean - _OPTIMISM * spread
         metrics = (metric - _OPTIMISM * uncertainty)[:, 0]
         return [
-            replace(proposal, gain=self.gain_of(point, float(metric_cost)))
+            replace(proposal, gain=self._gain_of(proposal.candidate, point, float(metric_cost)))
             for proposal, point, metric_cost in zip(proposals, costs, metrics, strict=True)
         ]
+
+    def _gain_of(
+        self, candidate: Candidate, costs: NDArray[np.float64], metric_cost: float
+    ) -> float:
+        """Return what a candidate would add, with a metric that is forecast unless it is known."""
+        return self.gain_of(costs, self._known_metrics.get(answers_of(candidate), metric_cost))
+
+    @cached_property
+    def _known_metrics(self) -> dict[Hashable, float]:
+        """What was measured of each model, whatever its flags were: they hardly change answers.
+
+        A forecast would hope for a better metric from each of them, and flags cost next to nothing:
+        sweep would follow sweep.
+        """
+        return {answers_of(known.candidate): known.metric_cost for known in self.known}
 
     def _with_metric(self, costs: NDArray[np.float64], metric_cost: float) -> NDArray[np.float64]:
         return np.where(self._is_metric, metric_cost, costs)

@@ -11,8 +11,9 @@ the choice as what it may bring. Four arms::
     sweep     a member's model, which is in the store, with other engine flags or another precision
 
 The last three are forecast: costs by a Gaussian process over what was measured, a metric by what
-training has added before. How far an arm's forecasts can be trusted, its own record says. What is
-chosen depends on the study alone, so that a killed run goes on as it would have.
+training has added before; a model that was scored keeps its metric whatever its flags. How far an
+arm's forecasts can be trusted, its own record says. What is chosen depends on the study alone, so
+that a killed run goes on as it would have.
 """
 
 from __future__ import annotations

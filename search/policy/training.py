@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from evaluators.candidate import Candidate
-from search.policy.trial_costs import prefix_of
+from search.policy.trial_costs import prefix_of, quantization_of
 
 _PRIOR_SHARE = 0.6
 """Of the distance to the best metric, before anything is known."""
@@ -81,5 +81,5 @@ def _pulled(shares: Sequence[float], towards: float, weight: float) -> float:
 
 
 def _line_of(candidate: Candidate) -> Hashable:
-    settings = tuple(sorted(candidate.quantization.items()))
+    settings = quantization_of(candidate)
     return prefix_of(candidate), candidate.engine, candidate.precision, settings

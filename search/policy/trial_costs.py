@@ -46,12 +46,22 @@ def model_of(candidate: Candidate) -> Hashable:
     return prefix_of(candidate), candidate.distillation
 
 
+def answers_of(candidate: Candidate) -> Hashable:
+    """Return what decides what a candidate answers, but for what flags do to rounding."""
+    return model_of(candidate), candidate.engine, candidate.precision, quantization_of(candidate)
+
+
+def quantization_of(candidate: Candidate) -> Hashable:
+    """Return the settings of the quantizer."""
+    return tuple(sorted(candidate.quantization.items()))
+
+
 def stages_of(candidate: Candidate, engines: Mapping[str, EngineSpace]) -> dict[str, StageInputs]:
     """Return the stages that a candidate goes through, by name."""
     prefix, model = prefix_of(candidate), model_of(candidate)
     form = engines[candidate.engine].engine.forms[candidate.precision]
     source = form if form in EXPORTED_FORMS else load_quantizer(form).SOURCE
-    settings = tuple(sorted(candidate.quantization.items()))
+    settings = quantization_of(candidate)
     flags = tuple(sorted(candidate.flags.items()))
     compiled = (model, candidate.engine, candidate.precision, settings, flags)
     stages = {"compress": StageInputs(("compress",), prefix)}
