@@ -21,7 +21,7 @@ from evaluators.devices.local import WORKER as DEVICE_WORKER
 from evaluators.engines import load_engine
 from evaluators.failures import CandidateRejected
 from evaluators.measurement import MEASURED
-from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.quantize import source_of
 from evaluators.recipe import code_digest, tool_versions, worker_digest
 from evaluators.stage_clock import StageClock
 from evaluators.store import ArtifactStore
@@ -75,7 +75,7 @@ class Pipeline:
         if refusal is not None:
             raise CandidateRejected(refusal, "compile")
         form = engine.forms[candidate.precision]
-        source = form if form in EXPORTED_FORMS else load_quantizer(form).SOURCE
+        source = source_of(form)
         stages = self.compress_and_distill(candidate, clock) if self.workload.is_trainable else {}
         model = next(reversed(stages.values()), None)
         exported = self.export(model, source, clock)

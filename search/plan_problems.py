@@ -8,7 +8,7 @@ from evaluators.candidate import DENSE
 from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
 from evaluators.flag import Flag
-from evaluators.quantize import EXPORTED_FORMS, load_quantizer, settings_of
+from evaluators.quantize import settings_of, source_of
 from evaluators.workload_facts import WorkloadFacts
 from search.power_modes import power_mode_problems
 from search.target import Target
@@ -211,8 +211,7 @@ def _workload_problems(space: Space, target: Target, workload: WorkloadFacts) ->
 
 
 def _eats_onnx(engine: Engine) -> bool:
-    forms = engine.forms.values()
-    return {f if f in EXPORTED_FORMS else load_quantizer(f).SOURCE for f in forms} == {"onnx"}
+    return {source_of(form) for form in engine.forms.values()} == {"onnx"}
 
 
 def _group_problems(

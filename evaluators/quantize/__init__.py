@@ -43,6 +43,11 @@ class Quantizer(Protocol):
         """Write the quantized model into ``out_dir``."""
 
 
+def source_of(form: str) -> str:
+    """Return the exported form that a form starts from: itself, where it is written as it is."""
+    return form if form in EXPORTED_FORMS else load_quantizer(form).SOURCE
+
+
 def settings_of(form: str) -> Mapping[str, Flag]:
     """Return what may vary where a form is made; nothing where it is written as it is."""
     return {} if form in EXPORTED_FORMS else load_quantizer(form).SETTINGS

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from evaluators.candidate import Candidate
-from evaluators.quantize import EXPORTED_FORMS, load_quantizer
+from evaluators.quantize import source_of
 from search.parameters import EngineSpace
 from search.records import TrialRecord
 
@@ -60,7 +60,7 @@ def stages_of(candidate: Candidate, engines: Mapping[str, EngineSpace]) -> dict[
     """Return the stages that a candidate goes through, by name."""
     prefix, model = prefix_of(candidate), model_of(candidate)
     form = engines[candidate.engine].engine.forms[candidate.precision]
-    source = form if form in EXPORTED_FORMS else load_quantizer(form).SOURCE
+    source = source_of(form)
     settings = quantization_of(candidate)
     flags = tuple(sorted(candidate.flags.items()))
     compiled = (model, candidate.engine, candidate.precision, settings, flags)
