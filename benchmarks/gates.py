@@ -17,10 +17,8 @@ import json
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import optuna
@@ -33,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees on
 from benchmarks.replay import FULL, QUICK, QUICK_SEEDS, SEEDS, parser
 from benchmarks.replay_parts.grid import options
 from benchmarks.replay_parts.methods import Limits, Ours
+from benchmarks.replay_parts.pool import pool_of_searches
 from benchmarks.replay_parts.table import read_table
-from evaluators.benchmark.cpus import usable_cpus
 from evaluators.candidate import Candidate, Distillation
 from search.front import pareto_front
 from search.gates import WRONG_AT_MOST
@@ -64,8 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted = parser(__doc__).parse_args(arguments)
     limits = QUICK if wanted.quick else FULL
     seeds = range(wanted.seeds or (QUICK_SEEDS if wanted.quick else SEEDS))
-    spawn = get_context("spawn")  # a fork of a process in which torch has threads hangs
-    with ProcessPoolExecutor(len(usable_cpus()), spawn) as pool:
+    with pool_of_searches() as pool:
         counts = list(pool.map(partial(check, limits=limits, table=wanted.table), seeds))
     figures = figures_of(counts)
     shown = Grid("figure", "value", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -17,13 +17,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import optuna
@@ -35,8 +32,8 @@ from benchmarks.comparison import Outcomes, figures_of
 from benchmarks.comparison_report import show_stages, show_times, write_plot
 from benchmarks.outcome import Outcome
 from benchmarks.replay_parts.methods import METHODS, SAMPLERS, Limits
+from benchmarks.replay_parts.pool import pool_of_searches
 from benchmarks.replay_parts.table import TABLE_FILE, read_table
-from evaluators.benchmark.cpus import usable_cpus
 
 FULL = Limits(virtual_s=7200.0, trials=400)
 QUICK = Limits(virtual_s=1800.0, trials=100)
@@ -65,11 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def replay(names: Sequence[str], seeds: Sequence[int], limits: Limits, table: Path) -> Outcomes:
     """Run each method with each seed, as many at once as there are CPUs."""
     jobs = [(name, seed) for name in names for seed in seeds]
-    spawn = get_context("spawn")  # a fork of a process in which torch has threads hangs
-    # Read when NumPy and torch are imported, which is before a pool's initializer would run. Linear
-    # algebra on every CPU in every search at once spins: 53 instead of 14 CPU seconds of search.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(len(usable_cpus()), spawn) as pool:
+    with pool_of_searches() as pool:
         done = pool.map(partial(_run, limits=limits, table=table), *zip(*jobs, strict=True))
         found = dict(zip(jobs, done, strict=True))
     return {name: [found[name, seed] for seed in seeds] for name in names}
