@@ -170,9 +170,9 @@ class SearchLoop:
         under_way = self.flights.candidates
         origin: dict[str, Any] = {}
         if not state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            proposal = self.policy.propose(state.snapshot(), state.candidates, under_way)
-            state.study.enqueue_trial(self.policy.fixed_params(proposal))
-            origin = origin_of(proposal)
+            chosen = self.policy.propose(state.snapshot(), state.candidates, under_way)
+            state.study.enqueue_trial(chosen.fixed)
+            origin = origin_of(chosen.proposal)
         state.study.sampler = self.sampler_of(state.seed, len(state.trials) + len(under_way))
         trial = state.study.ask()
         return trial, parameters.ask(trial), origin

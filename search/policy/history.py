@@ -34,7 +34,6 @@ class _Past:
     brought: float = 0.0
     recent_s: float = 0.0
     seconds: float = 0.0
-    trials: int = 0
 
 
 @dataclass(slots=True)
@@ -66,10 +65,6 @@ class ArmHistory:
         past = self._arms.get(arm, _Past())
         return past.brought / past.recent_s if past.recent_s else 0.0
 
-    def trials(self, arm: Arm) -> int:
-        """Return how many trials the arm had."""
-        return self._arms.get(arm, _Past()).trials
-
     def share_of_time(self, arm: Arm) -> float:
         """Return the arm's share of the time of all."""
         total = sum(past.seconds for past in self._arms.values())
@@ -85,4 +80,3 @@ class ArmHistory:
         seconds = sum(record.stage_seconds.values())
         past.recent_s = _MEMORY * past.recent_s + seconds
         past.seconds += seconds
-        past.trials += 1

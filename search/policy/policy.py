@@ -19,7 +19,7 @@ that a killed run goes on as it would have.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,10 +39,29 @@ from spaces.dimensions import Value
 FIRST_SAMPLED = 6
 """Trials that the sampler chooses before anything is forecast."""
 LEAST_SAMPLED = 0.2
-"""The share of the time that the sampler gets however well the forecasts do."""
+"""The share of the time that the sampler gets however well the forecasts do.
+
+It shrinks while the sampler repeats itself. Held to the lowest rung it converges: in one search of
+40 minutes 141 of its 213 trials were of candidates that had been measured.
+"""
+_NEWEST_SAMPLED = 20
 _HOW_TO_TRAIN = ("distillation.temperature", "distillation.alpha")
 _MOST_PARENTS = 12
 _SEED_STRIDE = 7_919
+
+
+@dataclass(frozen=True, slots=True)
+class NextTrial:
+    """What to try next.
+
+    Attributes:
+        proposal: None where the sampler chooses.
+        fixed: The parameters that the sampler isn't to choose: without a proposal the lowest rung,
+            or none where no forecast promises anything.
+    """
+
+    proposal: Proposal | None
+    fixed: dict[str, Value]
 
 
 class Policy:
@@ -68,52 +87,55 @@ class Policy:
         self._metric_costs: dict[Hashable, float] = {}
         self._learned: set[int] = set()
         self._under_way: set[Hashable] = set()
-        self._is_at_a_loss = False
+        self._sampled_new: list[bool] = []
 
     def propose(
         self,
         run: Run,
         candidates: Mapping[int, Candidate],
         under_way: Iterable[Candidate] = (),
-    ) -> Proposal | None:
-        """Return what to try next, or None where the sampler is to choose.
+    ) -> NextTrial:
+        """Return what to try next.
 
         Args:
             run: As the search has it.
             candidates: What each of its trials was.
             under_way: What is being tried already.
         """
-        self._is_at_a_loss = False
         new = [trial for trial in run.trials if trial.number not in self._learned]
         for trial in new:
             self._learned.add(trial.number)
             if trial.number in candidates:  # else it was killed before that was decided
                 self._learn(trial, candidates[trial.number], run)
         self._under_way = {key for each in under_way for key in (_key(each), _rung(each))}
+        sampled = NextTrial(None, self._lowest_rung())
         if run.baseline is None or run.baseline.failure is not None:
-            return None
+            return sampled
+        if len(self._sampled_new) < FIRST_SAMPLED:
+            return sampled
         history = ArmHistory.of(run)
-        if history.trials("sampled") < FIRST_SAMPLED:
-            return None
         outlook = Outlook(self._space.dimensions(), run, candidates)
-        if not outlook.known or history.share_of_time("sampled") < LEAST_SAMPLED:
-            return None
+        novelty = self._novelty()
+        if not outlook.known or history.share_of_time("sampled") < LEAST_SAMPLED * novelty:
+            return sampled
         best = max(self._promising(outlook), key=lambda p: _rate(p, history), default=None)
-        self._is_at_a_loss = best is None
-        return best if best and _rate(best, history) > history.rate("sampled") else None
+        if best is None:
+            return NextTrial(None, {})
+        if _rate(best, history) <= history.rate("sampled") * novelty:
+            return sampled
+        return NextTrial(best, self._fixed_params(best))
 
-    def fixed_params(self, proposal: Proposal | None) -> dict[str, Value]:
-        """Return the parameters that the sampler isn't to choose.
+    def _novelty(self) -> float:
+        """Return the share of the sampler's choices that weren't measured before."""
+        newest = self._sampled_new[-_NEWEST_SAMPLED:]
+        return (1 + sum(newest)) / (1 + len(newest))
 
-        Args:
-            proposal: What `propose` returned. Without one, the lowest rung, or nothing where no
-                forecast promises anything; for more training, everything but how it is to be done.
-        """
-        if proposal is None and self._is_at_a_loss:
-            return {}
-        if proposal is None:
-            lowest = rungs(self._space.distillation["epochs"])[0]
-            return self._space.params_fixing("distillation.epochs", lowest)
+    def _lowest_rung(self) -> dict[str, Value]:
+        lowest = rungs(self._space.distillation["epochs"])[0]
+        return self._space.params_fixing("distillation.epochs", lowest)
+
+    def _fixed_params(self, proposal: Proposal) -> dict[str, Value]:
+        """Return all parameters, but for more training those that say how it is to be done."""
         params = self._space.params_of(proposal.candidate)
         assert params is not None
         free = _HOW_TO_TRAIN if proposal.arm == "rung" else ()
@@ -139,6 +161,8 @@ class Policy:
         self.costs.learn(candidate, record)
         if record.failure is not None and record.failure.is_transient:
             return
+        if record.origin.get("arm") == "sampled":
+            self._sampled_new.append(_key(candidate) not in self._tried)
         self._tried.add(_key(candidate))
         self._climbed.add(_rung(candidate))
         if record.failure is None:

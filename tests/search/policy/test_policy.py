@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import optuna
 import pytest
 
@@ -17,7 +19,9 @@ from search.budget import Budget
 from search.front import hypervolume
 from search.loop import SearchLoop
 from search.plan import make_plan
+from search.policy.outlook import Outlook
 from search.policy.policy import FIRST_SAMPLED, LEAST_SAMPLED, Policy
+from search.policy.proposals import Proposal
 from search.policy.trial_costs import prefix_of, stages_of
 from search.records import NumberedRecord, Run, TrialRecord
 from search.samplers import make_sampler
@@ -107,12 +111,13 @@ def numbers(candidate):
 def search(space_of, target_of, workload):
     """Return a function that searches for so many virtual seconds; its loop and evaluator."""
 
-    def run(seconds, *, seed=0, study=None, stand=None, extra=SPACE):
+    def run(seconds, *, seed=0, study=None, stand=None, extra=SPACE, sampler_of=make_sampler):
         plan = make_plan(space_of(extra, "onnxruntime"), target_of("onnxruntime"), workload)
         stand = stand or Stand(plan)
         study = study or optuna.create_study(directions=[o.direction for o in plan.objectives])
         state = StudyState(plan, study, seed, stand, lambda _event: None)
-        loop = SearchLoop(state, Budget(10_000, seconds, lambda: False, lambda: stand.now_s))
+        budget = Budget(10_000, seconds, lambda: False, lambda: stand.now_s)
+        loop = SearchLoop(state, budget, sampler_of=sampler_of)
         loop.run()
         return SimpleNamespace(loop=loop, state=state, stand=stand, study=study)
 
@@ -132,6 +137,22 @@ def test_every_arm_has_its_turn_after_the_first_trials(search):
     for trial in found.state.trials[first:]:
         spent[trial.record.origin["arm"]] += sum(trial.record.stage_seconds.values())
     assert spent["sampled"] / spent.total() > 0.9 * LEAST_SAMPLED
+
+
+def test_a_sampler_that_repeats_itself_is_asked_less_often(search, monkeypatch):
+    chosen = []
+    propose = Policy.propose
+    monkeypatch.setattr(Policy, "propose", lambda *a: chosen.append(propose(*a)) or chosen[-1])
+    found = search(300.0, sampler_of=lambda *_: optuna.samplers.RandomSampler(seed=0))
+    seconds = [
+        sum(trial.record.stage_seconds.values())
+        for trial in found.state.trials[len(found.state.plan.first) :]
+    ]
+    is_held = [each.proposal is None and bool(each.fixed) for each in chosen]
+    assert is_held[:FIRST_SAMPLED] == [True] * FIRST_SAMPLED
+    later_s = sum(seconds[FIRST_SAMPLED:])
+    held_s = sum(np.array(seconds)[is_held][FIRST_SAMPLED:])
+    assert held_s / later_s < LEAST_SAMPLED / 2
 
 
 def test_nothing_is_trained_that_was_not_measured_untrained(search):
@@ -154,6 +175,21 @@ def test_where_no_forecast_promises_anything_the_sampler_may_train(search, monke
     epochs = [t.record.params["distillation.epochs"] for t in found.state.trials]
     assert not any(epochs[:first])
     assert any(epochs[first:])
+
+
+def test_other_flags_promise_no_better_metric_than_was_scored(search, monkeypatch):
+    state = search(60.0).state
+    dimensions = state.plan.parameters.dimensions()
+    outlook = Outlook(dimensions, state.snapshot(), state.candidates)
+    monkeypatch.setattr(outlook, "gain_of", lambda _costs, metric_cost: metric_cost)
+    parent = outlook.known[-1]
+    threads = next(n for n in (1, 2, 3, 4) if n != parent.candidate.flags["threads"])
+    other_flags = replace(parent.candidate, flags={**parent.candidate.flags, "threads": threads})
+    other_model = replace(parent.candidate, sparsity=0.85)
+    proposals = [Proposal("sweep", 0, other_flags), Proposal("prefix", 0, other_model)]
+    known, forecast = (proposal.gain for proposal in outlook.forecast(proposals))
+    assert known == parent.metric_cost
+    assert forecast != parent.metric_cost
 
 
 def test_it_finds_in_a_fifth_of_the_time_what_tpe_finds_without_a_store(search):
@@ -245,7 +281,8 @@ def test_what_is_under_way_is_not_proposed_again(search):
     found = search(100.0)
     state, under_way = found.state, []
     for _ in range(5):
-        proposal = found.loop.policy.propose(state.snapshot(), state.candidates, under_way)
+        chosen = found.loop.policy.propose(state.snapshot(), state.candidates, under_way)
+        proposal = chosen.proposal
         if proposal is None:
             break
         candidate = proposal.candidate
