@@ -126,7 +126,10 @@ class Policy:
         return NextTrial(best, self._fixed_params(best))
 
     def _novelty(self) -> float:
-        """Return the share of the sampler's choices that weren't measured before."""
+        """Return the share of the sampler's choices that weren't measured before; never 0.
+
+        One more counts as new, so that a sampler that repeats itself is still asked now and then.
+        """
         newest = self._sampled_new[-_NEWEST_SAMPLED:]
         return (1 + sum(newest)) / (1 + len(newest))
 

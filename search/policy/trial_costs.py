@@ -63,7 +63,7 @@ def stages_of(candidate: Candidate, engines: Mapping[str, EngineSpace]) -> dict[
     source = source_of(form)
     settings = quantization_of(candidate)
     flags = tuple(sorted(candidate.flags.items()))
-    compiled = (model, candidate.engine, candidate.precision, settings, flags)
+    compiled = (answers_of(candidate), flags)
     stages = {"compress": StageInputs(("compress",), prefix)}
     if candidate.distillation is not None:
         stages["distill"] = StageInputs(("distill",), model, candidate.epochs)
