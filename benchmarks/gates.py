@@ -4,19 +4,18 @@
 
     python benchmarks/gates.py [--quick] [--seeds N] [--out FILE]
 
-Searches run as in `replay.py`, from the same table of real measurements. A gate refuses to train a
-model further, because some trial would dominate it even with the best metric to hope for. Here each
-refused model is taken through every rung above, at every temperature of the grid: the gate was
-wrong if one of them would be on the front of the finished search.
+Searches run as in `replay.py`, from the same table of real measurements, but without the rung of no
+training: so each pruned model is probed before it is trained. A gate refuses to train one because
+some trial would dominate it even with the best metric to expect. Here each refused candidate is
+trained as it was to be: the gate was wrong if no trial that was there then dominates it.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,17 +28,15 @@ from rich.table import Table as Grid
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees only its own folder
 
 from benchmarks.replay import FULL, QUICK, QUICK_SEEDS, SEEDS, parser
-from benchmarks.replay_parts.grid import options
 from benchmarks.replay_parts.methods import Limits, Ours
 from benchmarks.replay_parts.pool import pool_of_searches
 from benchmarks.replay_parts.table import read_table
-from evaluators.candidate import Candidate, Distillation
 from search.front import pareto_front
 from search.gates import WRONG_AT_MOST
-from search.loop import SearchLoop
-from search.policy.rungs import rungs
-from search.policy.trial_costs import prefix_of
-from search.records import NumberedRecord
+from search.records import GATED, NumberedRecord, TrialRecord
+from search.state import StudyState
+
+TRAINED_ONLY = ("search.distillation.epochs=[1, 2, 4, 8, 16]",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,13 @@ class Count:
 
     Attributes:
         trained: Trials with training.
-        refused: Measured models that were refused more of it.
+        saved_s: What training the refused ones would have taken, in virtual seconds.
+        refused: Pruned models that were refused it.
         wrong: How many of those would have been on the front.
     """
 
     trained: int
+    saved_s: float
     refused: int
     wrong: int
 
@@ -75,51 +74,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def check(seed: int, *, limits: Limits, table: Path) -> Count:
-    """Search once, and take what was refused through the rungs above."""
+    """Search once, and train what was refused."""
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    loop, _ = Ours().search(read_table(table), seed, limits)
-    trained = sum(c.distillation is not None for c in loop.state.candidates.values())
-    refused = list(loop.policy.refused)
-    return Count(trained, len(refused), sum(_was_wrong(loop, number) for number in refused))
+    loop, _ = Ours(overrides=TRAINED_ONLY).search(read_table(table), seed, limits)
+    state = loop.state
+    refused = [trial for trial in state.trials if _is_refused(trial)]
+    tuned = [state.candidates[trial.number].distillation is not None for trial in state.trials]
+    trained = [_trained(state, trial) for trial in refused]
+    return Count(
+        sum(tuned) - len(refused),
+        sum(record.stage_seconds.get("distill", 0.0) for record in trained),
+        len(refused),
+        sum(
+            _would_be_on_the_front(state, trial, record)
+            for trial, record in zip(refused, trained, strict=True)
+        ),
+    )
 
 
 def figures_of(counts: Sequence[Count]) -> dict[str, float | None]:
     """Return totals, and the share of refusals that were wrong beside what the gate states."""
-    refused, wrong = (sum(getattr(c, name) for c in counts) for name in ("refused", "wrong"))
-    return {
-        "trained": sum(count.trained for count in counts),
-        "refused": refused,
-        "wrong": wrong,
-        "wrong_share": wrong / refused if refused else None,
-        "stated_at_most": WRONG_AT_MOST,
-    }
+    totals = {name: sum(getattr(c, name) for c in counts) for name in Count.__slots__}
+    refused, wrong = totals["refused"], totals["wrong"]
+    share = wrong / refused if refused else None
+    return {**totals, "wrong_share": share, "stated_at_most": WRONG_AT_MOST}
 
 
-def _was_wrong(loop: SearchLoop, number: int) -> bool:
-    """Say whether the model would be on the front, had nothing else trained it either."""
-    state = loop.state
-    refused = state.candidates[number]
-    others = [t for t in state.trials if not _is_further(state.candidates[t.number], refused)]
-    for candidate in _trained_further(loop, refused):
-        record = state.judged(state.evaluator.evaluate(candidate, "refused"))
-        late = NumberedRecord(len(state.trials), "complete", record)
-        if late in pareto_front(replace(state.snapshot(), trials=[*others, late])):
-            return True
-    return False
+def _is_refused(trial: NumberedRecord) -> bool:
+    failure = trial.record.failure
+    return failure is not None and failure.kind == GATED
 
 
-def _is_further(candidate: Candidate, refused: Candidate) -> bool:
-    return prefix_of(candidate) == prefix_of(refused) and candidate.epochs > refused.epochs
+def _trained(state: StudyState, trial: NumberedRecord) -> TrialRecord:
+    """Return what the candidate comes to where nothing refuses it."""
+    return state.judged(state.evaluator.evaluate(state.candidates[trial.number], "refused"))
 
 
-def _trained_further(loop: SearchLoop, candidate: Candidate) -> Iterator[Candidate]:
-    settings = loop.state.plan.parameters.distillation
-    above = (epochs for epochs in rungs(settings["epochs"]) if epochs > candidate.epochs)
-    for epochs, temperature, alpha in itertools.product(
-        above, options(settings["temperature"]), options(settings["alpha"])
-    ):
-        trained = Distillation(epochs, float(temperature), float(alpha))
-        yield replace(candidate, distillation=trained)
+def _would_be_on_the_front(state: StudyState, trial: NumberedRecord, record: TrialRecord) -> bool:
+    """Say whether nothing that was known when a trial was refused dominates its record."""
+    before = [other for other in state.trials if other.number < trial.number]
+    late = NumberedRecord(len(state.trials), "complete", record)
+    return late in pareto_front(replace(state.snapshot(), trials=[*before, late]))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
         run: As it stands; ``baseline`` is None where it has no numbers.
         show_all: Add ``others``: every finished trial that isn't on the front.
     """
-    facts, baseline, tied = run.facts, run.baseline, ties(run)
+    facts, baseline, tied = run.facts, run.usable_baseline, ties(run)
     data: dict[str, Any] = {
         "schema_version": FRONT_SCHEMA_VERSION,
         "run": facts.name,
@@ -89,7 +89,7 @@ def front_json(run: Run, *, show_all: bool = False) -> dict[str, Any]:
         "notices": list(facts.notices),
         "objectives": [objective.name for objective in facts.objectives],
         "directions": {objective.name: objective.direction for objective in facts.objectives},
-        "baseline": _measured(run, baseline) if baseline and not baseline.failure else None,
+        "baseline": None if baseline is None else _measured(run, baseline),
         "points": [
             {
                 "trial": trial.number,

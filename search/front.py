@@ -71,10 +71,11 @@ def hypervolume(run: Run) -> float | None:
     is the baseline's cost, and its metric worse by 0.10. Once a run is confirmed, only what was
     confirmed counts.
     """
-    if run.baseline is None or run.baseline.failure is not None:
+    baseline = run.usable_baseline
+    if baseline is None:
         return None
     reference = _reference(run)
-    points = logarithms(run.eligible_costs, run) - log_costs([run.baseline], run)
+    points = logarithms(run.eligible_costs, run) - log_costs([baseline], run)
     return _volume(points[(points < reference).all(axis=1)], reference)
 
 
@@ -84,10 +85,11 @@ def hypervolume_history(run: Run) -> list[float]:
     Args:
         run: `Run.as_searched`, as a confirmation has no place in the order of the trials.
     """
-    if run.baseline is None or run.baseline.failure is not None:
+    baseline = run.usable_baseline
+    if baseline is None:
         return []
     reference = _reference(run)
-    points = logarithms(run.eligible_costs, run) - log_costs([run.baseline], run)
+    points = logarithms(run.eligible_costs, run) - log_costs([baseline], run)
     numbers = [trial.number for trial in run.eligible]
     point_of = {n: p for n, p in zip(numbers, points, strict=True) if (p < reference).all()}
     best, volumes = np.empty((0, len(reference))), [0.0]

@@ -5,17 +5,16 @@
     refused by the engine   nothing is built
     probe                   the pruned model, not yet fine-tuned, is built and timed: its speed and
                             memory hardly depend on the weights' values
-    rung                    the numbers of the rung below, against what the next one could add
     score                   the answers to a part of a long validation split
 
 All but the first refuse what breaks a bound, or what some trial dominates even at the best metric
-that fine-tuning, or the rest of the answers, could give it.
+that fine-tuning, or the rest of the answers, may give it. A model that was measured at a lower rung
+needs no gate: it is trained further where a forecast promises something.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +26,6 @@ from spaces.objectives import Objective
 
 WRONG_AT_MOST = 0.05
 """The probability that a model which is refused would have been on the front."""
-_FEWEST_MODELS = round(1 / WRONG_AT_MOST) - 1
 _ODDS = f"(wrong with a probability of at most {WRONG_AT_MOST:g})"
 
 
@@ -37,8 +35,8 @@ class Gates:
 
     Attributes:
         run: As the search has it.
-        hoped_cost: The best metric that training could give one more model, as a cost; minus
-            infinity where nothing bounds it yet.
+        hoped_cost: The best metric that training may give the model, as a cost; minus infinity
+            where nothing bounds it yet.
     """
 
     run: Run
@@ -60,9 +58,10 @@ class Gates:
         number = _dominating(run, best)
         if number is None:
             return None
+        hoped = self.hoped_cost if metric.direction == "minimize" else -self.hoped_cost
         return (
-            f"trial {number} would dominate it, even if training gave "
-            f"it the best {metric.name} so far {_ODDS}"
+            f"trial {number} would dominate it even at {metric.name} {hoped:.4g}, the best to "
+            f"expect of training it, by the models trained so far {_ODDS}"
         )
 
 
@@ -118,18 +117,20 @@ def _dominating(run: Run, best: TrialRecord) -> int | None:
     return run.eligible[dominates[0]].number if len(dominates) else None
 
 
-def hoped_metric_cost(costs: Iterable[float]) -> float:
-    """Return the best metric to hope for in one more model, as a cost.
-
-    Of n models and one more, if nothing else is known of them, each is the best with a probability
-    of 1 / (n + 1), and a model that is to be compressed further is so less often. So the best of
-    19 is exceeded with a probability of at most 0.05; of fewer, nothing can be said.
+def hoped_metric_cost(mean: float, spread: float, models: int) -> float:
+    """Return the best metric that training may give, as a cost: exceeded with `WRONG_AT_MOST`.
 
     Args:
-        costs: The metric of each compressed model that was measured, as a cost.
+        mean: Forecast, as a cost.
+        spread: Its standard deviation, of one more training.
+        models: How many it was learned from: fewer know their own spread less well.
+
+    References:
+        Geisser, Predictive Inference, 1993, section 2.2: one more observation follows Student's t.
     """
-    known = list(costs)
-    return min(known) if len(known) >= _FEWEST_MODELS else -math.inf
+    from scipy.special import stdtrit
+
+    return mean + spread * float(stdtrit(models - 1, WRONG_AT_MOST))
 
 
 def _at_best(quantity: Quantity, objective: Objective) -> Quantity:

@@ -188,7 +188,7 @@ class SearchLoop:
             state.evaluator.evaluate,
             candidate,
             trial_label(number),
-            self.policy.gate(run, candidate),
+            self.policy.gate(run, state.candidates, candidate),
             flight.same[-1].record if flight.same else None,
             partial(score_refusal, run),
         )

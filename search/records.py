@@ -191,6 +191,11 @@ class Run:
     lost: Mapping[int, str] = field(default_factory=dict)
     peaks: Sequence[Peak] = ()
 
+    @property
+    def usable_baseline(self) -> TrialRecord | None:
+        """Return the baseline if it has numbers."""
+        return self.baseline if self.baseline and self.baseline.failure is None else None
+
     @cached_property
     def is_confirmed(self) -> bool:
         """Say whether the front was measured again after the last trial."""

@@ -7,7 +7,7 @@ pays every stage, and what it fine-tunes is the pruned model as it is.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -26,6 +26,7 @@ from search.budget import Budget
 from search.evaluation import Evaluator
 from search.events import Event, Observer, TrialFinished, ignore
 from search.loop import SearchLoop
+from search.plan import Plan
 from search.records import NumberedRecord
 from search.samplers import make_sampler
 from search.state import StudyState
@@ -49,9 +50,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """This program's loop, store and reconstruction, with some sampler for free proposals."""
+    """This program's loop, store and reconstruction, with some sampler for free proposals.
+
+    Attributes:
+        overrides: Of the grid's space, as ``--set`` has them.
+    """
 
     sampler_of: SamplerOf = make_sampler
+    overrides: Sequence[str] = ()
 
     def run(self, table: Table, seed: int, limits: Limits) -> Outcome:
         """Search once."""
@@ -66,7 +72,7 @@ class Ours:
             if isinstance(event, TrialFinished):
                 trace.add(clock.now_s(), event.trial)
 
-        state = _state(table, evaluator, seed, observe)
+        state = _state(recorded_plan(table, self.overrides), evaluator, seed, observe)
         budget = Budget(limits.trials, limits.virtual_s, lambda: False, clock.now_s)
         loop = SearchLoop(state, budget, sampler_of=self.sampler_of)
         loop.run()
@@ -83,7 +89,7 @@ class Plain:
         """Search once."""
         clock, trace = VirtualClock(), Trace()
         evaluator = TableEvaluator(table, clock, PLAIN, remembers=False)
-        state = _state(table, evaluator, seed, ignore)
+        state = _state(recorded_plan(table), evaluator, seed, ignore)
         free = replace(evaluator, clock=VirtualClock())
         state.set_baseline(free.evaluate(state.plan.baseline, "baseline"))
 
@@ -130,8 +136,7 @@ def _mixed(seed: int, trial_number: int) -> int:
     return (seed * 1_000_003 + trial_number) % 2**32
 
 
-def _state(table: Table, evaluator: TableEvaluator, seed: int, observe: Observer) -> StudyState:
-    plan = recorded_plan(table)
+def _state(plan: Plan, evaluator: TableEvaluator, seed: int, observe: Observer) -> StudyState:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=[o.direction for o in plan.objectives])
     return StudyState(plan, study, seed, cast("Evaluator", evaluator), observe)

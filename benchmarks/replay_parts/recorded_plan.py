@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.fidelity_parts.measure import LIMITS
-from benchmarks.replay_parts.grid import grid_space
+from benchmarks.replay_parts.grid import SPACE_FILE
 from benchmarks.replay_parts.table import Table
 from evaluators.devices.local import LocalDevice
 from evaluators.engines import load_engine
 from evaluators.measurement import MEASURED, PowerSource
 from search.plan import Plan, make_plan
 from search.target import Target
+from spaces.load import load_space
 
 
 class RecordedDevice(LocalDevice):
@@ -25,9 +28,14 @@ class RecordedDevice(LocalDevice):
         return self._cpu_count
 
 
-def recorded_plan(table: Table) -> Plan:
-    """Return the plan of the grid; no engine has to be installed."""
-    space = grid_space()
+def recorded_plan(table: Table, overrides: Sequence[str] = ()) -> Plan:
+    """Return the plan of the grid; no engine has to be installed.
+
+    Args:
+        table: What was recorded.
+        overrides: As ``--set`` has them; they may only leave points out.
+    """
+    space = load_space(SPACE_FILE, overrides)
     names = space.device.engines
     target = Target(
         {name: load_engine(name) for name in names},

@@ -17,8 +17,8 @@ and what decides their content in the real store::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from benchmarks.replay_parts.grid import TEACHER_OUTPUTS, ModelPoint, ShapePoint, sorted_flags
@@ -31,7 +31,7 @@ from evaluators.measurement import Quantity, score_quantity
 from evaluators.quantize import EXPORTED_FORMS
 from evaluators.spread import ProcessSpread
 from search.evaluation import BASELINE_PROCESSES, Refuse, RefuseScore
-from search.records import Failure, TrialRecord
+from search.records import GATED, Failure, TrialRecord
 
 
 class _Part(NamedTuple):
@@ -76,25 +76,40 @@ class TableEvaluator:
         self,
         candidate: Candidate,
         _label: str,
-        _refuse: Refuse | None = None,
+        refuse: Refuse | None = None,
         _before: TrialRecord | None = None,
         _refuse_score: RefuseScore | None = None,
     ) -> TrialRecord:
         """Spend what the candidate's stages cost, and return its record.
 
-        The grid has a rung without training, so nothing is probed; a repeat finds the same numbers.
+        A probe takes as long as a measurement; a repeat finds the same numbers.
         """
         refusal = load_engine(candidate.engine).refusal(candidate.precision, candidate.flags)
         if refusal is not None:
             params = dict(candidate.params())
             return TrialRecord(params, failure=Failure("rejected", refusal, "compile"))
+        probed: dict[str, float] = {}
+        if refuse is not None:
+            found, probed = self._spend(replace(candidate, distillation=None))
+            record = self._record_of(candidate, found, probed)
+            costs = _costs(self.table.shapes[shape_of(candidate)])
+            reason = refuse(replace(record, quantities=costs))
+            if reason is not None:
+                return replace(
+                    record, quantities=costs, failure=Failure(GATED, reason, "benchmark")
+                )
         found, seconds = self._spend(candidate)
+        return self._record_of(candidate, found, _sum(probed, seconds))
+
+    def _record_of(
+        self, candidate: Candidate, found: list[str], seconds: dict[str, float]
+    ) -> TrialRecord:
         return TrialRecord(
             dict(candidate.params()),
             quantities=self._quantities(candidate),
             artifact_sha256=hashlib.sha256(repr(candidate.params()).encode()).hexdigest(),
             stage_seconds=seconds,
-            found_stages=found,
+            found_stages=[stage for stage in found if stage not in seconds],
         )
 
     def evaluate_baseline(self, candidate: Candidate) -> TrialRecord:
@@ -156,6 +171,10 @@ class TableEvaluator:
             self.table.reference_metric - accuracy.value, "1", "difference of means", "measured"
         )
         return {metric: accuracy, f"{metric}_drop": drop}
+
+
+def _sum(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}
 
 
 def model_of(candidate: Candidate, start: str) -> ModelPoint:

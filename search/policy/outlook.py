@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from evaluators.candidate import Candidate
 from search.front import log_costs, logarithms, pareto_front
+from search.gates import hoped_metric_cost
 from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
 from search.policy.proposals import Proposal
-from search.policy.trial_costs import answers_of
+from search.policy.trial_costs import answers_of, model_of
 from search.records import NumberedRecord, Run, TrialRecord
 from search.run_facts import RunFacts
 from spaces.dimensions import Dimension
@@ -22,6 +23,8 @@ from spaces.objectives import Objective
 
 _OPTIMISM = 0.5
 """Standard deviations by which a forecast is taken to come out better than expected."""
+_FEWEST_TRAINED = 10
+"""Models whose metrics say what one more may come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,28 @@ class Outlook:
         inside = metric_cost <= self._metric_limit and (point <= self._limits).all()
         return self.gains.of_point(point) if inside else 0.0
 
-    def is_hopeless(self, known: Known, hope: float) -> bool:
-        """Say whether a trial breaks a bound or is dominated even with the metric to hope for."""
-        record, metric = known.trial.record, self.run.facts.metric.name
-        if any(over > 0 for name, over in record.violations.items() if name != metric):
-            return True
-        point = self._with_metric(known.costs, hope)
-        return any((member.costs <= point).all() for member in self.front)
+    def hoped_metric_cost(self, candidate: Candidate) -> float:
+        """Return the best metric, as a cost, that training a candidate may give.
+
+        Only models that were trained for as many epochs or more say how much that is; minus
+        infinity where they are too few. Each counts once, with the best of its precisions: another
+        one of them is no other training.
+
+        Args:
+            candidate: What is to be trained.
+        """
+        trained: dict[Hashable, Known] = {}
+        for known in sorted(self.known, key=lambda known: known.metric_cost):
+            if known.candidate.epochs >= candidate.epochs:
+                trained.setdefault(model_of(known.candidate), known)
+        if len(trained) < _FEWEST_TRAINED:
+            return -np.inf
+        newest = sorted(trained.values(), key=lambda known: known.trial.number)[-MOST_OBSERVATIONS:]
+        params = [_model_params(known.candidate.params()) for known in newest]
+        metrics = np.array([[known.metric_cost] for known in newest])
+        forecast = fit_forecast(self._dimensions, params, metrics)
+        mean, spread = forecast.predict([_model_params(candidate.params())])
+        return hoped_metric_cost(float(mean[0, 0]), float(spread[0, 0]), len(newest))
 
     def forecast(self, proposals: Sequence[Proposal]) -> list[Proposal]:
         """Return proposals with what each should add to the front."""
@@ -162,6 +180,12 @@ def _limit(objective: Objective, facts: RunFacts) -> float:
     if objective.direction == "minimize":
         return np.inf if high is None else high
     return np.inf if low is None else -low
+
+
+def _model_params(params: Params) -> Params:
+    """Return what decides the weights."""
+    decides = ("sparsity", "pruning.", "distillation.")
+    return {name: value for name, value in params.items() if name.startswith(decides)}
 
 
 def _speed_params(params: Params) -> Params:

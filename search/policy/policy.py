@@ -25,7 +25,7 @@ import numpy as np
 
 from evaluators.candidate import Candidate
 from search.evaluation import Refuse
-from search.gates import Gates, hoped_metric_cost
+from search.gates import Gates
 from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
 from search.policy.outlook import Known, Outlook, metric_cost
@@ -73,14 +73,12 @@ class Policy:
 
     Attributes:
         costs: What trials cost.
-        refused: Number of a trial -> why its model isn't trained further.
     """
 
     def __init__(self, space: ParameterSpace, seed: int) -> None:
         self._space = space
         self._seed = seed
         self.costs = TrialCosts(space.engines)
-        self.refused: dict[int, str] = {}
         self._training = TrainingGains()
         self._tried: set[Hashable] = set()
         self._climbed: set[Hashable] = set()
@@ -109,9 +107,7 @@ class Policy:
                 self._learn(trial, candidates[trial.number], run)
         self._under_way = {key for each in under_way for key in (_key(each), _rung(each))}
         sampled = NextTrial(None, self._lowest_rung())
-        if run.baseline is None or run.baseline.failure is not None:
-            return sampled
-        if len(self._sampled_new) < FIRST_SAMPLED:
+        if run.usable_baseline is None or len(self._sampled_new) < FIRST_SAMPLED:
             return sampled
         history = ArmHistory.of(run)
         outlook = Outlook(self._space.dimensions(), run, candidates)
@@ -144,20 +140,25 @@ class Policy:
         free = _HOW_TO_TRAIN if proposal.arm == "rung" else ()
         return {name: value for name, value in params.items() if not name.startswith(free)}
 
-    def gate(self, run: Run, candidate: Candidate) -> Refuse | None:
+    def gate(
+        self, run: Run, candidates: Mapping[int, Candidate], candidate: Candidate
+    ) -> Refuse | None:
         """Return what refuses a candidate before it is trained, where asking costs less.
 
-        What was measured at a lower rung has been through the gate already.
+        Args:
+            run: As the search has it.
+            candidates: What each of its trials was.
+            candidate: What is to be tried.
         """
         untrained = replace(candidate, distillation=None)
         if not candidate.is_pruned or _key(untrained) in self._tried:
             return None
         if self.costs.training_s(candidate) <= self.costs.expected_s(untrained):
             return None
-        return self._gates(run).refusal
-
-    def _gates(self, run: Run) -> Gates:
-        return Gates(run, hoped_metric_cost(self._metric_costs.values()))
+        if run.usable_baseline is None:
+            return Gates(run, -np.inf).refusal
+        outlook = Outlook(self._space.dimensions(), run, candidates)
+        return Gates(run, outlook.hoped_metric_cost(candidate)).refusal
 
     def _learn(self, trial: NumberedRecord, candidate: Candidate, run: Run) -> None:
         record = trial.record
@@ -207,17 +208,8 @@ class Policy:
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
         """Yield the rungs at which a model could then be on the front."""
-        gates = self._gates(outlook.run)
         for known in outlook.known:
-            number = known.trial.number
             above = self._rungs_above(known.candidate, near)
-            if not above or number in self.refused:
-                continue
-            if outlook.is_hopeless(known, gates.hoped_cost):
-                refusal = gates.refusal(known.trial.record)
-                if refusal is not None:
-                    self.refused[number] = refusal
-                    continue
             yield from self._trained(outlook, known, near, above)
 
     def _rungs_above(self, candidate: Candidate, near: Neighbours) -> list[int]:
