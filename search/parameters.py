@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 from typing import cast
 
@@ -47,7 +48,7 @@ class EngineSpace:
     flags: Mapping[str, Dimension]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ParameterSpace:
     """Every dimension, fixed ones too.
 
@@ -67,8 +68,9 @@ class ParameterSpace:
     power_mode: Dimension | None = None
     sparsity_pattern: Dimension = _ONLY_DENSE
 
-    def dimensions(self) -> dict[str, Dimension]:
-        """Return every dimension by its name."""
+    @cached_property
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """Every dimension by its name."""
         names = list(self.engines)
         engine: Dimension = Fixed(names[0]) if len(names) == 1 else Choice(tuple(names))
         found: dict[str, Dimension] = {"engine": engine}
@@ -87,9 +89,10 @@ class ParameterSpace:
             found[POWER_MODE] = self.power_mode
         return found
 
-    def searched(self) -> dict[str, Dimension]:
-        """Return the dimensions that aren't fixed."""
-        return {name: dim for name, dim in self.dimensions().items() if not isinstance(dim, Fixed)}
+    @cached_property
+    def searched(self) -> Mapping[str, Dimension]:
+        """The dimensions that aren't fixed."""
+        return {name: dim for name, dim in self.dimensions.items() if not isinstance(dim, Fixed)}
 
     def candidate(self, choose: Choose) -> Candidate:
         """Walk the space, asking ``choose`` for each parameter that exists on this path."""
@@ -122,16 +125,15 @@ class ParameterSpace:
         """Return the parameters that suggest ``wanted``, or None if it lies outside the space."""
         values = self._values(wanted)
         taken = self._asked_for(lambda name: values[name])
-        dimensions = self.dimensions()
-        if not all(dimensions[name].contains(value) for name, value in taken.items()):
+        if not all(self.dimensions[name].contains(value) for name, value in taken.items()):
             return None
-        searched = self.searched()
+        searched = self.searched
         encoded = (_encode(n, searched[n], v) for n, v in taken.items() if n in searched)
         return dict(encoded)
 
     def params_fixing(self, name: str, value: Value) -> dict[str, Value]:
         """Return the parameters that fix one dimension, none where it isn't searched."""
-        dimension = self.searched().get(name)
+        dimension = self.searched.get(name)
         return {} if dimension is None else dict([_encode(name, dimension, value)])
 
     def candidate_of(self, params: Mapping[str, Value]) -> Candidate:
@@ -140,18 +142,16 @@ class ParameterSpace:
         Raises:
             KeyError: If a parameter is missing.
         """
-        dimensions = self.dimensions()
-        return self.candidate(lambda name: _decode(name, dimensions[name], params))
+        return self.candidate(lambda name: _decode(name, self.dimensions[name], params))
 
     def nearest(self, wanted: Candidate) -> Candidate:
         """Return the candidate of this space that is nearest to ``wanted``, value by value."""
-        values, dimensions = self._values(wanted), self.dimensions()
-        return self.candidate(lambda name: nearest_value(dimensions[name], values.get(name)))
+        values = self._values(wanted)
+        return self.candidate(lambda name: nearest_value(self.dimensions[name], values.get(name)))
 
     def ask(self, trial: optuna.Trial) -> Candidate:
         """Let Optuna choose."""
-        dimensions = self.dimensions()
-        return self.candidate(lambda name: _suggest(trial, name, dimensions[name]))
+        return self.candidate(lambda name: _suggest(trial, name, self.dimensions[name]))
 
     def _asked_for(self, choose: Choose) -> dict[str, Value]:
         taken: dict[str, Value] = {}

@@ -125,7 +125,7 @@ def print_plan(space: Space) -> None:
     console.print(f"{plan.space.name} on {plan.target.machine}: {budget.trials} trials{limit}")
     console.print(f"workload: {plan.workload.metric}, inputs {dict(plan.workload.inputs)}")
     console.print("dimensions:")
-    for name, dimension in plan.parameters.searched().items():
+    for name, dimension in plan.parameters.searched.items():
         size = grid_size(dimension)
         console.print(
             f"  {escape(name)}: {'continuous' if math.isinf(size) else f'{size:g} values'}"

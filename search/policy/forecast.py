@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Params = Mapping[str, Value]
 Matrix = NDArray[np.float64]
@@ -56,9 +62,10 @@ class Forecast:
         from scipy.linalg import solve_triangular
 
         share, length, noise = self.choice
-        across = _Parts(self.dimensions, params, self.params).kernel(share, length)
+        across = _mixed(share, *_Parts(self.dimensions, params, self.params).kernels(length))
         mean, spread = self.scale
-        explained = solve_triangular(self.factor, across.T, lower=True)
+        with _one_thread():
+            explained = solve_triangular(self.factor, across.T, lower=True)
         left = np.sqrt(np.maximum(1 - (explained**2).sum(0), 0) + noise)
         return across @ self.weights * spread + mean, left[:, None] * spread
 
@@ -80,17 +87,49 @@ def fit_forecast(
     spread = targets.std(0)
     scale = (targets.mean(0), np.where(spread > 0, spread, 1.0))
     standard = (targets - scale[0]) / scale[1]
-    deciding = _Parts(dimensions, params[-_DECIDING:], params[-_DECIDING:])
-    choices = product(_ADDITIVE_SHARES, _LENGTHS, _NOISES)
-    choice = max(choices, key=lambda each: _likelihood(deciding, standard[-_DECIDING:], *each))
-    kernel = _Parts(dimensions, params, params).kernel(*choice[:2])
-    factor, weights = _solved(kernel, choice[2], standard)
+    with _one_thread():
+        choice = _likeliest(_Parts(dimensions, params[-_DECIDING:], params[-_DECIDING:]), standard)
+        kernel = _mixed(choice[0], *_Parts(dimensions, params, params).kernels(choice[1]))
+        factor, weights = _solved(kernel, choice[2], standard)
     return Forecast(dimensions, params, scale, choice, factor, weights)
 
 
-def _likelihood(parts: _Parts, targets: Matrix, share: float, length: float, noise: float) -> float:
-    """Return the log marginal likelihood of the newest targets, but for a constant."""
-    factor, weights = _solved(parts.kernel(share, length), noise, targets)
+def _one_thread() -> AbstractContextManager[object]:
+    """Keep linear algebra to one thread: a second one spins, and waits where a trial is built.
+
+    With a busy neighbour on two CPUs a fit took 265 ms instead of 12.
+    """
+    limited: AbstractContextManager[object] = _linear_algebra().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401  only what is loaded is found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _likeliest(deciding: _Parts, targets: Matrix) -> tuple[float, float, float]:
+    """Return share, length and noise by the marginal likelihood of the newest targets."""
+    newest = targets[-_DECIDING:]
+    kernels = {length: deciding.kernels(length) for length in _LENGTHS}
+
+    def likelihood(choice: tuple[float, float, float]) -> float:
+        share, length, noise = choice
+        return _likelihood(_mixed(share, *kernels[length]), noise, newest)
+
+    return max(product(_ADDITIVE_SHARES, _LENGTHS, _NOISES), key=likelihood)
+
+
+def _mixed(share: float, additive: Matrix, together: Matrix) -> Matrix:
+    return share * additive + (1 - share) * together
+
+
+def _likelihood(kernel: Matrix, noise: float, targets: Matrix) -> float:
+    """Return the log marginal likelihood, but for a constant."""
+    factor, weights = _solved(kernel, noise, targets)
     determinant = float(np.log(np.diag(factor)).sum())
     fit = -0.5 * float((targets * weights).sum())
     return fit - float(targets.shape[1]) * determinant
@@ -111,31 +150,34 @@ class _Parts:
     ) -> None:
         names = dict.fromkeys(name for params in (*one, *other) for name in params)
         self._numbers: list[tuple[Matrix, Matrix]] = []
-        self._words: list[Matrix] = []
+        self._words: list[NDArray[np.bool_]] = []
         for name in names:
             if isinstance(dimensions.get(name), Fixed):
                 continue
-            there = _presence(name, one)[:, None] == _presence(name, other)[None, :]
             if _is_numeric(dimensions.get(name)):
+                there = _presence(name, one)[:, None] == _presence(name, other)[None, :]
                 rows, columns = (_positions(dimensions[name], name, p) for p in (one, other))
                 self._numbers.append((np.square(rows[:, None] - columns[None, :]), 1.0 * there))
             else:
+                seen: dict[Value | None, int] = {}  # numbers compare faster than words
                 rows, columns = (
-                    np.array([str(p.get(name)) for p in side]) for side in (one, other)
+                    np.array([seen.setdefault(p.get(name), len(seen)) for p in side])
+                    for side in (one, other)
                 )
-                self._words.append(1.0 * (rows[:, None] == columns[None, :]))
+                self._words.append(rows[:, None] == columns[None, :])
         self._shape = (len(one), len(other))
 
-    def kernel(self, share: float, length: float) -> Matrix:
+    def kernels(self, length: float) -> tuple[Matrix, Matrix]:
+        """Return the part that is a sum over parameters, and the one of all of them together."""
         alike = [there * np.exp(-0.5 * squares / length**2) for squares, there in self._numbers]
         together = np.ones(self._shape)
         for part in alike:
             together = together * np.maximum(part, 1e-6)
-        for part in self._words:
-            together = together * np.where(part > 0, 1.0, _OTHER_WORD)
-        each = [*alike, *self._words]
+        for same in self._words:
+            together = together * np.where(same, 1.0, _OTHER_WORD)
+        each = [*alike, *(same.astype(np.float64) for same in self._words)]
         additive = sum(each, np.zeros(self._shape)) / len(each) if each else together
-        return share * additive + (1 - share) * together
+        return additive, together
 
 
 def _presence(name: str, params: Sequence[Params]) -> NDArray[np.bool_]:

@@ -84,6 +84,7 @@ class TrialCosts:
     engines: Mapping[str, EngineSpace]
     _seconds: dict[tuple[str, ...], list[float]] = field(default_factory=lambda: defaultdict(list))
     _built: set[tuple[str, Hashable]] = field(default_factory=set)
+    _medians: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def learn(self, candidate: Candidate, record: TrialRecord) -> None:
         """Learn from one trial, a failed one too."""
@@ -92,6 +93,7 @@ class TrialCosts:
                 continue
             if name not in record.found_stages:
                 self._seconds[stage.kind].append(record.stage_seconds[name] / stage.units)
+                self._medians.clear()
             self._built.add((name, stage.key))
 
     def expected_s(self, candidate: Candidate) -> float:
@@ -107,8 +109,10 @@ class TrialCosts:
     def _stage_s(self, name: str, stage: StageInputs) -> float:
         if stage.key is not None and (name, stage.key) in self._built:
             return 0.0
-        known = self._seconds.get(stage.kind) or self._like(name)
-        return stage.units * median(known) if known else 0.0
+        if stage.kind not in self._medians:  # thousands of candidates are asked about between two
+            known = self._seconds.get(stage.kind) or self._like(name)
+            self._medians[stage.kind] = median(known) if known else 0.0
+        return stage.units * self._medians[stage.kind]
 
     def _like(self, name: str) -> list[float]:
         """Return what the stage took in other forms or engines; nothing where it never ran."""

@@ -55,7 +55,7 @@ def test_a_parameter_has_one_distribution_for_a_whole_study(rich, study):
         for name, distribution in trial.distributions.items():
             seen.setdefault(name, distribution)
             assert seen[name] == distribution, name
-    assert {name.removesuffix(".rank") for name in seen} == set(rich.searched())
+    assert {name.removesuffix(".rank") for name in seen} == set(rich.searched)
 
 
 def test_every_value_of_a_dimension_is_asked_for_sooner_or_later(whole, study):
@@ -123,7 +123,7 @@ def test_a_pattern_exists_where_the_engine_has_kernels_for_one(patterned, study)
 
 def test_where_only_dense_weights_are_asked_for_there_is_no_pattern(patterned, study):
     dense = replace(patterned, sparsity_pattern=Fixed("dense"))
-    assert "sparsity_pattern" not in dense.dimensions()
+    assert "sparsity_pattern" not in dense.dimensions
     for _, candidate in ask_many(dense, study(), 30):
         assert candidate.sparsity_pattern is None
         assert "sparsity_pattern" not in candidate.params()
@@ -142,8 +142,8 @@ def test_a_pattern_may_be_the_only_one(patterned):
 def test_names_are_those_a_resumed_study_knows(rich):
     """Renaming one breaks every study that was begun before."""
     groups = {"sparsity.stem", "sparsity.stage2", "sparsity.head"}
-    sparsity = {"sparsity"} if "sparsity" in rich.dimensions() else groups
-    assert set(rich.dimensions()) == sparsity | {
+    sparsity = {"sparsity"} if "sparsity" in rich.dimensions else groups
+    assert set(rich.dimensions) == sparsity | {
         "engine",
         "onnxruntime.precision",
         "onnxruntime.threads",
@@ -170,8 +170,8 @@ def test_names_are_those_a_resumed_study_knows(rich):
 
 def test_with_one_engine_precision_needs_no_engine_in_its_name(whole, study):
     alone = replace(whole, engines={"openvino": whole.engines["openvino"]})
-    assert alone.dimensions()["engine"] == Fixed("openvino")
-    assert "precision" in alone.searched()
+    assert alone.dimensions["engine"] == Fixed("openvino")
+    assert "precision" in alone.searched
     for trial, candidate in ask_many(alone, study(), 30):
         assert "engine" not in trial.params
         assert alone.candidate_of(alone.params_of(candidate)) == candidate
@@ -180,7 +180,7 @@ def test_with_one_engine_precision_needs_no_engine_in_its_name(whole, study):
 def test_a_fixed_dimension_is_never_a_parameter(rich, study):
     for trial, _ in ask_many(rich, study(), 50):
         assert not {"onnxruntime.execution_mode", "sparsity.head"} & trial.params.keys()
-    assert rich.searched().keys() < rich.dimensions().keys()
+    assert rich.searched.keys() < rich.dimensions.keys()
 
 
 def plain(**changes):
@@ -345,5 +345,5 @@ def test_a_power_mode_is_a_parameter_whatever_the_engine(whole, study):
 
 
 def test_without_power_modes_there_is_no_such_parameter(whole, study):
-    assert "device.power_mode" not in whole.dimensions()
+    assert "device.power_mode" not in whole.dimensions
     assert all(candidate.power_mode is None for _, candidate in ask_many(whole, study(), 3))

@@ -80,7 +80,7 @@ def test_an_engine_that_has_kernels_for_no_pattern_of_the_space(problems_of, pla
         )
     ]
     both = 'search: {sparsity_pattern: [dense, "2:4"]}\n'
-    found = plan_of(SPEED + both, "tensorrt, onnxruntime").parameters.dimensions()
+    found = plan_of(SPEED + both, "tensorrt, onnxruntime").parameters.dimensions
     assert found["sparsity_pattern"] == Choice(("dense", "2:4"))
 
 
@@ -138,7 +138,7 @@ def test_a_value_that_a_flag_does_not_have(problems_of, flag, problem):
 
 def test_more_threads_than_cpus_may_be_asked_for(plan_of):
     flags = "search: {engine_flags: {onnxruntime: {threads: [1, 16]}}}\n"
-    threads = plan_of(SPEED + flags).parameters.dimensions()["onnxruntime.threads"]
+    threads = plan_of(SPEED + flags).parameters.dimensions["onnxruntime.threads"]
     assert threads == Choice((1, 16), is_ordered=True)
 
 
@@ -238,7 +238,7 @@ def test_the_baseline_is_on_the_chip_of_the_space(plan_of, chips, baseline):
 
 def test_a_chip_that_is_not_named_is_not_searched(plan_of):
     plan = plan_of(SPEED, "ethosu")
-    assert plan.parameters.dimensions()["ethosu.accelerator"] == Fixed("ethos-u55-128")
+    assert plan.parameters.dimensions["ethosu.accelerator"] == Fixed("ethos-u55-128")
 
 
 def test_what_is_not_timed_is_confirmed_once(plan_of):
@@ -327,7 +327,7 @@ def test_a_model_that_cannot_be_trained(problems_of, workload, key, text):
 def test_a_model_that_cannot_be_trained_has_the_other_dimensions(plan_of, workload):
     plan = plan_of(facts=replace(workload, is_trainable=False, modules=()))
     assert plan.parameters.sparsity == Fixed(0.0)
-    assert "openvino.threads" in plan.parameters.searched()
+    assert "openvino.threads" in plan.parameters.searched
 
 
 def test_a_group_that_is_no_module_of_the_model(problems_of, plan_of):
@@ -357,7 +357,7 @@ search:
 
 def test_what_the_file_leaves_out_is_the_engines_own_range(plan_of):
     found = plan_of(SPEED + "search: {engine_flags: {onnxruntime: {spinning: false}}}\n")
-    assert found.parameters.dimensions() == {
+    assert found.parameters.dimensions == {
         "engine": Choice(("onnxruntime", "openvino")),
         "onnxruntime.precision": Choice(("fp32", "int8")),
         "onnxruntime.threads": Choice((1, 2, 3, 4), is_ordered=True),
@@ -393,7 +393,7 @@ search:
   quantization: {per_channel: [true, false]}
   engine_flags: {openvino: {threads: {min: 1, max: 3}}}
 """
-    found = plan_of(SPEED + extra).parameters.dimensions()
+    found = plan_of(SPEED + extra).parameters.dimensions
     expected = {
         "sparsity": Range(0.0, 0.8, 0.1),
         "onnxruntime.precision": Fixed("int8"),

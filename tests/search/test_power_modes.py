@@ -128,7 +128,7 @@ def test_the_baseline_and_the_first_trials_have_the_mode_in_force(plan_of):
     assert plan.baseline.params()["device.power_mode"] == SLOW
     assert plan.first[0] == plan.baseline
     assert {candidate.power_mode for candidate in plan.first} == {SLOW}
-    assert plan.parameters.searched()["device.power_mode"].options == (FAST, SLOW)
+    assert plan.parameters.searched["device.power_mode"].options == (FAST, SLOW)
 
 
 def test_a_baseline_outside_the_space_keeps_its_mode(plan_of):

@@ -23,7 +23,7 @@ def test_every_point_is_there_once():
 
 def test_whatever_the_space_suggests_is_in_the_table(table):
     parameters = recorded_plan(table).parameters
-    dimensions = parameters.dimensions()
+    dimensions = parameters.dimensions
     rng = random.Random(0)
     seen = set()
     for _ in range(500):
