@@ -61,6 +61,7 @@ class SearchLoop:
     sampler_of: Callable[[int, int], BaseSampler] = make_sampler
     flights: Flights = field(default_factory=Flights)
     policy: Policy = field(init=False)
+    queued: int = 0
     marked_s: float = 0.0
     asked_s: float = 0.0
 
@@ -73,6 +74,8 @@ class SearchLoop:
         self._settle()
         self._measure_baseline()
         self._enqueue_first_trials()
+        waiting = state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        self.queued = len(waiting)
         canary = Canary(state, self.budget)
         canary.compare_boards()
         confirmer = Confirmer(state, self.budget)
@@ -169,7 +172,9 @@ class SearchLoop:
         parameters = state.plan.parameters
         under_way = self.flights.candidates
         origin: dict[str, Any] = {}
-        if not state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        if self.queued:
+            self.queued -= 1
+        else:
             chosen = self.policy.propose(state.snapshot(), state.candidates, under_way)
             state.study.enqueue_trial(chosen.fixed)
             origin = origin_of(chosen.proposal)
@@ -207,13 +212,11 @@ class SearchLoop:
 
         Otherwise the luckiest of them would stand on the front.
         """
-        for trial in same:
-            again = replace(record, **trial.record.of_the_trial())
-            study_attributes.keep_repeated(
-                self.state.study, trial.number, again, len(self.state.trials)
-            )
-        if same:
-            self.state.reread()
+        shared = {trial.number: replace(record, **trial.record.of_the_trial()) for trial in same}
+        for number, again in shared.items():
+            study_attributes.keep_repeated(self.state.study, number, again, len(self.state.trials))
+        if shared:
+            self.state.replace_records(shared)
 
     def _with_costs(self, record: TrialRecord, ask_s: float, waited_s: float) -> TrialRecord:
         """Add what the trial cost beside its stages: all that wasn't waiting since the last one."""

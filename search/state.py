@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import optuna
@@ -17,6 +18,9 @@ from search.plan import Plan
 from search.records import NumberedRecord, Run, TrialRecord
 from search.run_facts import RunFacts
 from search.study_attributes import run_of_study
+
+_NEWEST = 200
+"""Trials that say how long one more measurement takes."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class StudyState:
     baseline: TrialRecord | None = field(init=False)
     trials: list[NumberedRecord] = field(init=False)
     candidates: dict[int, Candidate] = field(init=False)
+    _snapshot: Run | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.reference_metric = self.evaluator.reference_metric()
@@ -86,17 +91,20 @@ class StudyState:
     def set_baseline(self, record: TrialRecord) -> None:
         """Take and keep the baseline, with what its processes have taught."""
         study_attributes.keep_spreads(self.study, self.evaluator.spreads)
-        self.baseline = record
+        self.baseline, self._snapshot = record, None
         study_attributes.keep_baseline(self.study, record)
         study_attributes.keep_facts(self.study, self.facts)
 
     def reread(self) -> None:
         """Take the trials as they are kept."""
         self.trials = list(run_of_study(self.study, confirmed=False).trials)
+        self._snapshot = None
 
     def snapshot(self) -> Run:
         """Return the run as the search has it."""
-        return Run(self.facts, self.baseline, tuple(self.trials))
+        if self._snapshot is None:  # what is asked of a run is found out once, over all its trials
+            self._snapshot = Run(self.facts, self.baseline, tuple(self.trials))
+        return self._snapshot
 
     def judged(self, record: TrialRecord) -> TrialRecord:
         """Return a record with what it breaks of the bounds."""
@@ -106,6 +114,14 @@ class StudyState:
         """Take in a trial that was told."""
         self.trials.append(trial)
         self.candidates[trial.number] = candidate
+        self._snapshot = None
+
+    def replace_records(self, records: Mapping[int, TrialRecord]) -> None:
+        """Put records in the place of those of some trials, by their numbers."""
+        self.trials = [
+            replace(trial, record=records.get(trial.number, trial.record)) for trial in self.trials
+        ]
+        self._snapshot = None
 
     def _read_candidates(self) -> dict[int, Candidate]:
         found = {}
@@ -118,7 +134,7 @@ class StudyState:
         """Return how long one more measurement should take; 0 before anything is known."""
         costs = [
             sum(trial.record.stage_seconds.get(stage, 0.0) for stage in ("benchmark", "score"))
-            for trial in self.trials
+            for trial in self.trials[-_NEWEST:]
             if trial.record.failure is None and "benchmark" in trial.record.stage_seconds
         ]
         return median(costs) if costs else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.front import ACCURACY_DROP_AT_REFERENCE, log_costs
-from search.records import NumberedRecord, Run
+from search.policy.known import Known
+from search.records import Run
 
 _SLACK = 0.1
 """A point may be about 10 % worse than the baseline in one objective and still be worth something.
@@ -39,14 +40,14 @@ class Gains:
         self.points = np.empty((0, len(self.origin)))
 
     @classmethod
-    def of(cls, run: Run, trials: Sequence[NumberedRecord]) -> Self:
-        """Return what some trials of a run with a baseline dominate."""
+    def of(cls, run: Run, known: Iterable[Known]) -> Self:
+        """Return what the feasible ones of some trials of a run with a baseline dominate."""
         assert run.baseline is not None
         metric = [objective == run.facts.metric for objective in run.facts.objectives]
         reference = np.where(metric, ACCURACY_DROP_AT_REFERENCE, _SLACK)
         found = cls(log_costs([run.baseline], run)[0], reference)
-        feasible = [trial.record for trial in trials if trial.record.is_feasible]
-        found._take(log_costs(feasible, run) - found.origin)
+        feasible = [each.costs for each in known if each.trial.record.is_feasible]
+        found._take(np.array(feasible).reshape(-1, len(metric)) - found.origin)
         return found
 
     def of_point(self, costs: NDArray[np.float64]) -> float:
@@ -59,6 +60,13 @@ class Gains:
             return own
         shared = np.maximum(self.points, point)
         return max(0.0, own - float(moocore.hypervolume(shared, ref=self.reference)))
+
+    def is_gain(self, costs: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say of log costs of shape (n, n_objectives) which would add anything."""
+        points = costs - self.origin
+        dominates = np.asarray((self.points[None] <= points[:, None]).all(axis=2))
+        inside = np.asarray((points < self.reference).all(axis=1))
+        return np.asarray(inside & ~dominates.any(axis=1), dtype=np.bool_)
 
     def add(self, costs: NDArray[np.float64]) -> float:
         """Take a point in, and return what it added."""

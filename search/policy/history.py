@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
-from search.front import log_costs
 from search.policy.gains import Gains
+from search.policy.known import Known
 from search.policy.proposals import Arm, Proposal
 from search.records import Run, TrialRecord
 
@@ -43,15 +44,14 @@ class ArmHistory:
     _arms: dict[str, _Past] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, run: Run) -> Self:
-        """Return the past of a run with a baseline."""
-        window = run.trials[-_WINDOW:]
-        gains = Gains.of(run, run.trials[: -len(window)] if window else ())
+    def of(cls, run: Run, known: Sequence[Known]) -> Self:
+        """Return the past of a run with a baseline, of which some trials have numbers."""
+        window = {trial.number: trial.record for trial in run.trials[-_WINDOW:]}
+        gains = Gains.of(run, (each for each in known if each.trial.number not in window))
+        costs = {each.trial.number: each.costs for each in known if each.trial.number in window}
         history = cls()
-        for trial in window:
-            record = trial.record
-            gained = gains.add(log_costs([record], run)[0]) if record.is_feasible else 0.0
-            history._add(record, gained)
+        for number, record in window.items():
+            history._add(record, gains.add(costs[number]) if record.is_feasible else 0.0)
         return history
 
     def trust(self, arm: Arm) -> float:

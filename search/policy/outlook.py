@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.candidate import Candidate
-from search.front import log_costs, logarithms, pareto_front
+from search.front import logarithms, pareto_front
 from search.gates import hoped_metric_cost
 from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
+from search.policy.known import Known
 from search.policy.proposals import Proposal
 from search.policy.trial_costs import answers_of, model_of
-from search.records import NumberedRecord, Run, TrialRecord
+from search.records import Run
 from search.run_facts import RunFacts
 from spaces.dimensions import Dimension
 from spaces.objectives import Objective
@@ -27,43 +28,22 @@ _FEWEST_TRAINED = 10
 """Models whose metrics say what one more may come to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A measured trial.
-
-    Attributes:
-        candidate: What it was.
-        costs: Log costs of shape (n_objectives,).
-        metric_cost: The metric as a cost, be it an objective or not.
-    """
-
-    trial: NumberedRecord
-    candidate: Candidate
-    costs: NDArray[np.float64]
-    metric_cost: float
-
-
 class Outlook:
     """A run with a baseline and at least one measured trial.
 
     Args:
         dimensions: Of the space, by parameter.
         run: As the search has it.
-        candidates: What each trial was.
+        known: Its trials that have numbers.
     """
 
     def __init__(
-        self, dimensions: Mapping[str, Dimension], run: Run, candidates: Mapping[int, Candidate]
+        self, dimensions: Mapping[str, Dimension], run: Run, known: Sequence[Known]
     ) -> None:
         self._dimensions = dimensions
         self.run = run
-        measured = [trial for trial in run.trials if trial.record.failure is None]
-        costs = log_costs([trial.record for trial in measured], run)
-        self.known = [
-            Known(trial, candidates[trial.number], each, metric_cost(trial.record, run))
-            for trial, each in zip(measured, costs, strict=True)
-        ]
-        self.gains = Gains.of(run, run.trials)
+        self.known = known
+        self.gains = Gains.of(run, known)
         objectives = run.facts.objectives
         self._is_metric = np.array([objective == run.facts.metric for objective in objectives])
 
@@ -77,6 +57,13 @@ class Outlook:
     def best_metric_cost(self) -> float:
         """The best metric measured so far, as a cost."""
         return min(known.metric_cost for known in self.known)
+
+    @cached_property
+    def promising(self) -> list[Known]:
+        """The trials that would be on the front with the best metric so far."""
+        costs = np.array([known.costs for known in self.known])
+        gains = self.gains.is_gain(self._with_metric(costs, self.best_metric_cost))
+        return [known for known, is_gain in zip(self.known, gains, strict=True) if is_gain]
 
     def gain_of(self, costs: NDArray[np.float64], metric_cost: float) -> float:
         """Return the hypervolume that a point would add; 0 where it breaks a bound.
@@ -137,7 +124,7 @@ class Outlook:
         A forecast would hope for a better metric from each of them, and flags cost next to nothing:
         sweep would follow sweep.
         """
-        return {answers_of(known.candidate): known.metric_cost for known in self.known}
+        return {known.answers: known.metric_cost for known in self.known}
 
     def _with_metric(self, costs: NDArray[np.float64], metric_cost: float) -> NDArray[np.float64]:
         return np.where(self._is_metric, metric_cost, costs)
@@ -165,13 +152,6 @@ class Outlook:
     @cached_property
     def _metric_limit(self) -> float:
         return _limit(self.run.facts.metric, self.run.facts)
-
-
-def metric_cost(record: TrialRecord, run: Run) -> float:
-    """Return a measured metric as a cost."""
-    value = record.shown(run.facts.metric)
-    assert value is not None
-    return value if run.facts.metric.direction == "minimize" else -value
 
 
 def _limit(objective: Objective, facts: RunFacts) -> float:

@@ -18,7 +18,8 @@ that a killed run goes on as it would have.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,11 +29,12 @@ from search.evaluation import Refuse
 from search.gates import Gates
 from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
-from search.policy.outlook import Known, Outlook, metric_cost
+from search.policy.known import Known, KnownTrials, metric_cost
+from search.policy.outlook import Outlook
 from search.policy.proposals import Neighbours, Proposal
 from search.policy.rungs import rungs
 from search.policy.training import TrainingGains
-from search.policy.trial_costs import TrialCosts, model_of, prefix_of
+from search.policy.trial_costs import TrialCosts, prefix_of
 from search.records import NumberedRecord, Run
 from spaces.dimensions import Value
 
@@ -82,7 +84,8 @@ class Policy:
         self._training = TrainingGains()
         self._tried: set[Hashable] = set()
         self._climbed: set[Hashable] = set()
-        self._metric_costs: dict[Hashable, float] = {}
+        self._known = KnownTrials()
+        self._best_metric_cost = math.inf
         self._learned: set[int] = set()
         self._under_way: set[Hashable] = set()
         self._sampled_new: list[bool] = []
@@ -109,17 +112,20 @@ class Policy:
         sampled = NextTrial(None, self._lowest_rung())
         if run.usable_baseline is None or len(self._sampled_new) < FIRST_SAMPLED:
             return sampled
-        history = ArmHistory.of(run)
-        outlook = Outlook(self._space.dimensions(), run, candidates)
+        outlook = self._outlook(run, candidates)
+        history = ArmHistory.of(run, outlook.known)
         novelty = self._novelty()
         if not outlook.known or history.share_of_time("sampled") < LEAST_SAMPLED * novelty:
             return sampled
-        best = max(self._promising(outlook), key=lambda p: _rate(p, history), default=None)
+        promising = sorted(self._promising(outlook), key=lambda p: _rate(p, history), reverse=True)
+        # Few lie outside the space, so only the best are asked whether they do.
+        inside = ((p, params) for p in promising if (params := self._fixed_params(p)) is not None)
+        best, params = next(inside, (None, {}))
         if best is None:
             return NextTrial(None, {})
         if _rate(best, history) <= history.rate("sampled") * novelty:
             return sampled
-        return NextTrial(best, self._fixed_params(best))
+        return NextTrial(best, params)
 
     def _novelty(self) -> float:
         """Return the share of the sampler's choices that weren't measured before; never 0.
@@ -133,10 +139,14 @@ class Policy:
         lowest = rungs(self._space.distillation["epochs"])[0]
         return self._space.params_fixing("distillation.epochs", lowest)
 
-    def _fixed_params(self, proposal: Proposal) -> dict[str, Value]:
-        """Return all parameters, but for more training those that say how it is to be done."""
+    def _fixed_params(self, proposal: Proposal) -> dict[str, Value] | None:
+        """Return all parameters, but for more training those that say how it is to be done.
+
+        None where the candidate lies outside the space.
+        """
         params = self._space.params_of(proposal.candidate)
-        assert params is not None
+        if params is None:
+            return None
         free = _HOW_TO_TRAIN if proposal.arm == "rung" else ()
         return {name: value for name, value in params.items() if not name.startswith(free)}
 
@@ -157,8 +167,11 @@ class Policy:
             return None
         if run.usable_baseline is None:
             return Gates(run, -np.inf).refusal
-        outlook = Outlook(self._space.dimensions(), run, candidates)
+        outlook = self._outlook(run, candidates)
         return Gates(run, outlook.hoped_metric_cost(candidate)).refusal
+
+    def _outlook(self, run: Run, candidates: Mapping[int, Candidate]) -> Outlook:
+        return Outlook(self._space.dimensions, run, self._known.of(run, candidates))
 
     def _learn(self, trial: NumberedRecord, candidate: Candidate, run: Run) -> None:
         record = trial.record
@@ -171,9 +184,9 @@ class Policy:
         self._climbed.add(_rung(candidate))
         if record.failure is None:
             cost = metric_cost(record, run)
-            self._training.learn(candidate, cost, min(self._metric_costs.values(), default=cost))
-            model = model_of(candidate)
-            self._metric_costs[model] = min(cost, self._metric_costs.get(model, cost))
+            best_before = cost if self._best_metric_cost == math.inf else self._best_metric_cost
+            self._training.learn(candidate, cost, best_before)
+            self._best_metric_cost = min(cost, self._best_metric_cost)
 
     def _promising(self, outlook: Outlook) -> Iterator[Proposal]:
         rng = np.random.default_rng(self._seed * _SEED_STRIDE + len(outlook.run.trials))
@@ -182,19 +195,16 @@ class Policy:
         members = outlook.front
         order = rng.permutation(len(members))[:_MOST_PARENTS]
         parents = [members[position] for position in order]
-        unseen = {
-            _key(proposal.candidate): proposal
-            for proposal in self._changed(outlook, near, parents)
-            if self._is_new(proposal.candidate)
-        }
+        changed = {_key(p.candidate): p for p in self._changed(outlook, near, parents)}
+        unseen = {key: p for key, p in changed.items() if self._is_new(key, p.candidate)}
         if unseen:
             yield from self._timed(outlook.forecast(list(unseen.values())))
 
     def _changed(
-        self, outlook: Outlook, near: Neighbours, parents: Iterable[Known]
+        self, outlook: Outlook, near: Neighbours, parents: Sequence[Known]
     ) -> Iterator[Proposal]:
         """Yield members of the front with other flags, widths, zeros, and other training."""
-        configurations = [known.candidate for known in (*outlook.front, *outlook.known[:5])]
+        configurations = [known.candidate for known in (*parents, *outlook.known[:5])]
         for parent in parents:
             number = parent.trial.number
             for candidate in near.other_flags(parent.candidate, configurations):
@@ -208,16 +218,15 @@ class Policy:
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
         """Yield the rungs at which a model could then be on the front."""
-        for known in outlook.known:
-            above = self._rungs_above(known.candidate, near)
+        for known in outlook.promising:
+            above = self._rungs_above(known, near)
             yield from self._trained(outlook, known, near, above)
 
-    def _rungs_above(self, candidate: Candidate, near: Neighbours) -> list[int]:
-        if not candidate.is_pruned:
+    def _rungs_above(self, known: Known, near: Neighbours) -> list[int]:
+        if not known.candidate.is_pruned:
             return []
-        prefix, above = prefix_of(candidate), [e for e in near.ladder if e > candidate.epochs]
-        free = {(prefix, epochs) for epochs in above} - self._climbed - self._under_way
-        return [epochs for epochs in above if (prefix, epochs) in free]
+        above = [(known.prefix, e) for e in near.ladder if e > known.candidate.epochs]
+        return [r[1] for r in above if r not in self._climbed and r not in self._under_way]
 
     def _trained(
         self, outlook: Outlook, known: Known, near: Neighbours, above: Iterable[int]
@@ -230,16 +239,12 @@ class Policy:
                 candidate = near.trained(known.candidate, epochs)
                 yield Proposal("rung", known.trial.number, candidate, gain=gain)
 
-    def _is_new(self, candidate: Candidate) -> bool:
+    def _is_new(self, key: Hashable, candidate: Candidate) -> bool:
+        if key in self._tried or key in self._under_way:
+            return False
         engine = self._space.engines[candidate.engine].engine
         flags = engine.flags_with(candidate.flags, candidate.sparsity_pattern)
-        key = _key(candidate)
-        return (
-            key not in self._tried
-            and key not in self._under_way
-            and engine.refusal(candidate.precision, flags) is None
-            and self._space.params_of(candidate) is not None
-        )
+        return engine.refusal(candidate.precision, flags) is None
 
     def _timed(self, proposals: Iterable[Proposal]) -> Iterator[Proposal]:
         for proposal in proposals:

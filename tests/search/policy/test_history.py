@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from evaluators.candidate import Candidate
 from search.policy.history import ArmHistory
+from search.policy.known import KnownTrials
 
 
 @pytest.fixture
@@ -20,7 +22,9 @@ def past(build):
             )
             for arm, gain, ms, seconds in trials
         ]
-        return ArmHistory.of(build.run(*records, baseline=build.record(1.0, 4.0, 0.95)))
+        run = build.run(*records, baseline=build.record(1.0, 4.0, 0.95))
+        same = dict.fromkeys(range(len(records)), Candidate("openvino", "int8"))
+        return ArmHistory.of(run, KnownTrials().of(run, same))
 
     return make
 

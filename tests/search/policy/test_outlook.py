@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evaluators.candidate import Candidate, Distillation
+from search.policy.known import KnownTrials
 from search.policy.outlook import Outlook
 from spaces.dimensions import Choice, Range
 
@@ -31,7 +32,8 @@ def outlook_of(build):
     def make(models):
         records = [build.record(1.0, 2.0, accuracy) for _, accuracy in models]
         run = build.run(*records, baseline=build.record(2.0, 4.0, 0.96))
-        return Outlook(DIMENSIONS, run, {n: found for n, (found, _) in enumerate(models)})
+        candidates = {number: found for number, (found, _) in enumerate(models)}
+        return Outlook(DIMENSIONS, run, KnownTrials().of(run, candidates))
 
     return make
 

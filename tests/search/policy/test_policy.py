@@ -19,6 +19,7 @@ from search.budget import Budget
 from search.front import hypervolume
 from search.loop import SearchLoop
 from search.plan import make_plan
+from search.policy.known import KnownTrials
 from search.policy.outlook import Outlook
 from search.policy.policy import FIRST_SAMPLED, LEAST_SAMPLED, Policy
 from search.policy.proposals import Proposal
@@ -179,8 +180,9 @@ def test_where_no_forecast_promises_anything_the_sampler_may_train(search, monke
 
 def test_other_flags_promise_no_better_metric_than_was_scored(search, monkeypatch):
     state = search(60.0).state
-    dimensions = state.plan.parameters.dimensions()
-    outlook = Outlook(dimensions, state.snapshot(), state.candidates)
+    dimensions = state.plan.parameters.dimensions
+    run = state.snapshot()
+    outlook = Outlook(dimensions, run, KnownTrials().of(run, state.candidates))
     monkeypatch.setattr(outlook, "gain_of", lambda _costs, metric_cost: metric_cost)
     parent = outlook.known[-1]
     threads = next(n for n in (1, 2, 3, 4) if n != parent.candidate.flags["threads"])
