@@ -11,11 +11,12 @@ study a session in a fresh process goes on with the run, and every part of its t
 
 tell       constraints, record and values into the storage
 progress   the log and what is shown, for every stage: front, hypervolume, table
-rest       everything else: snapshots, the time kept back for confirmation, what to try next
+rest       everything else: snapshots, the time kept back for confirmation
+choice     what to try next, by our own policy, beside them
 ask        Optuna's sampler, beside them
 
-Overhead is all of it but the ask. All of it takes about ten minutes; with ``--quick`` there are few
-trials, at 1,000 and 10,000 alone, and no reports.
+Overhead is tell, progress and rest: what each trial costs whoever chose it. All of it takes about
+ten minutes; with ``--quick`` there are few trials, at 1,000 and 10,000 alone, and no reports.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script sees on
 from benchmarks.machine import machine_facts
 from benchmarks.overhead_parts.session import (
     ASK,
+    CHOICE,
     PROGRESS,
     REST,
     TELL,
@@ -117,11 +119,12 @@ def run(folder: Path, scale: Scale) -> Figures:
 
 
 def _figures_of(timed: Timed, size: int) -> Figures:
-    parts = {part: _median_ms(timed, (part,)) for part in (ASK, *_OVERHEAD)}
+    parts = {part: _median_ms(timed, (part,)) for part in (CHOICE, ASK, *_OVERHEAD)}
     return {
         f"overhead_ms_at_{size}": _median_ms(timed, _OVERHEAD),
         f"overhead_cpu_ms_at_{size}": _median_ms(timed, _OVERHEAD, cpu=True),
         **{f"{part}_ms_at_{size}": value for part, value in parts.items()},
+        f"choice_cpu_ms_at_{size}": _median_ms(timed, (CHOICE,), cpu=True),
         f"ask_cpu_ms_at_{size}": _median_ms(timed, (ASK,), cpu=True),
         f"resume_s_at_{size}": timed.resume_s,
         f"parent_uss_mib_at_{size}": timed.uss_bytes / 2**20,

@@ -35,6 +35,7 @@ from search.events import Event, Observer, TrialFinished, ignore
 from search.loop import SearchLoop
 from search.parameters import ParameterSpace
 from search.plan import Plan, make_plan
+from search.policy.policy import Policy
 from search.progress import LiveProgress, PlainProgress, log_event
 from search.run_directory import RunDirectory
 from search.state import StudyState
@@ -43,7 +44,8 @@ from search.target import find_target
 from spaces.load import load_space
 
 SPACE = Path(__file__).parents[2] / "spaces" / "cpu.yaml"
-ASK, TELL, PROGRESS, REST, STAND_IN = "ask", "tell", "progress", "rest", "stand-in"
+CHOICE, ASK, TELL, PROGRESS, REST = "choice", "ask", "tell", "progress", "rest"
+STAND_IN = "stand-in"
 _TERMINAL_WIDTH, _TERMINAL_HEIGHT = 120, 40
 _FILLED_AT_ONCE = 1000
 
@@ -82,6 +84,7 @@ def search_on(folder: Path, more: int, *, live: bool) -> Timed:
         state = _opened(directory, observe)
         resume_s = time.perf_counter() - start_s
         with (
+            watch.watching(CHOICE, (Policy, "propose"), (Policy, "gate")),
             watch.watching(ASK, (optuna.Study, "ask"), (ParameterSpace, "ask")),
             watch.watching(TELL, (feedback, "tell")),
             watch.watching(STAND_IN, (StandInPipeline, "build"), (StandInBench, "measure")),
