@@ -19,6 +19,7 @@ from evaluators.candidate import Candidate, Distillation
 from evaluators.devices.device import Device
 from evaluators.devices.local import WORKER as DEVICE_WORKER
 from evaluators.engines import load_engine
+from evaluators.engines.engine import Engine
 from evaluators.failures import CandidateRejected
 from evaluators.measurement import MEASURED
 from evaluators.quantize import source_of
@@ -39,7 +40,6 @@ _EXPORT_TOOLS = {
 _QUANTIZE_TOOLS = (
     "numpy",
     "onnx",
-    "onnxruntime",
     "openvino",
     "nncf",
     "ai-edge-quantizer",
@@ -179,7 +179,7 @@ class Pipeline:
             "model": exported.digest,
             "calibration": self.workload.fingerprint,
             "batch_size": self.batch_size,  # of the calibration set, too
-            "tools": tool_versions(*_QUANTIZE_TOOLS),
+            "tools": tool_versions(*_QUANTIZE_TOOLS, _calibrator().installed_distribution()),
             "code": code_digest("evaluators.quantize"),
         }
         return self._stage(clock, "quantize", recipe, {**request, "model": str(exported.path)})
@@ -195,7 +195,7 @@ class Pipeline:
         recipe = {
             **choice,
             "model": model.digest,
-            "tools": tool_versions(engine.distribution),
+            "tools": tool_versions(engine.installed_distribution()),
             "toolchain": engine.toolchain(),
             "provenance": self.provenance[candidate.engine],  # a stand-in takes another artifact
             "code": code_digest("evaluators.engines"),
@@ -234,6 +234,11 @@ class Pipeline:
         if entry.was_found:
             clock.found.append(stage)
         return entry
+
+
+def _calibrator() -> Engine:
+    """Return ONNX Runtime, which answers calibration samples whatever engine is quantized for."""
+    return load_engine("onnxruntime")
 
 
 def _made_by() -> dict[str, Any]:

@@ -74,7 +74,8 @@ def _engine(engine: Engine, there: EngineFound, python: str | None) -> tuple[str
     compiler = engine.missing_compiler()
     if compiler is not None:
         return f"no: {compiler.what} is missing on this machine", compiler.remedy
-    return f"{engine.distribution} {there.version or 'of unknown version'}", ""
+    distribution = there.distribution or engine.distribution
+    return f"{distribution} {there.version or 'of unknown version'}", ""
 
 
 def _meters(found: Survey) -> Table:

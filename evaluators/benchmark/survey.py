@@ -18,11 +18,12 @@ class EngineFound(NamedTuple):
     """One engine on a device.
 
     Attributes:
-        version: Of its distribution; None where it isn't known.
+        version: Of its distribution there; None where it isn't known.
         missing: What keeps it from running there, or None.
         compiler_reason: Why it can't compile there, or None; see `Engine.compiler_reason`.
         stand_in_reason: Why it can only be measured on a stand-in there, or None.
         accelerator: What runs it there, or None where a CPU does; see `Engine.accelerator`.
+        distribution: Which brings the runtime there; None where nothing does.
     """
 
     version: Optional[str]
@@ -30,6 +31,7 @@ class EngineFound(NamedTuple):
     compiler_reason: Optional[str]
     stand_in_reason: Optional[str]
     accelerator: Optional[Dict[str, Any]] = None
+    distribution: Optional[str] = None
 
 
 class MeterFound(NamedTuple):
@@ -93,7 +95,7 @@ def survey_from_json(data: Dict[str, Any]) -> Survey:
     A board has its own versions of the engines, and what they compile depends on them.
     """
     engines = {name: _engine_from_json(fields) for name, fields in data["engines"].items()}
-    versions = {name: found.version for name, found in engines.items()}
+    versions = {name: (found.distribution, found.version) for name, found in engines.items()}
     facts = [data["fingerprint"], data["environment"]["python"], versions]
     named = data["named"]
     return Survey(
@@ -137,7 +139,8 @@ def _engine_found(engine: Engine) -> EngineFound:
     if lacks is not None:
         return EngineFound(None, lacks, None, None)
     reasons = engine.compiler_reason(), engine.stand_in_reason()
-    return EngineFound(engine.version(), None, *reasons, engine.accelerator())
+    distribution = engine.installed_distribution()
+    return EngineFound(engine.version(), None, *reasons, engine.accelerator(), distribution)
 
 
 def _engine_from_json(fields: List[Any]) -> EngineFound:

@@ -200,6 +200,14 @@ class Engine(abc.ABC):
         """Return why this machine can't compile, so that only a stand-in can be measured."""
         return None
 
+    def installed_distribution(self) -> str:
+        """Return the package that the runtime here comes from, where several may bring it."""
+        return self.distribution
+
+    def distribution_of(self, said: str) -> str:
+        """Return the package of a runtime of which `load_runtime` said this, here or elsewhere."""
+        return self.distribution
+
     def version(self) -> Optional[str]:
         """Return the runtime's version without importing it, or None where nothing says it."""
         try:
@@ -207,7 +215,7 @@ class Engine(abc.ABC):
         except ImportError:
             return None
         try:
-            return metadata.version(self.distribution)
+            return metadata.version(self.installed_distribution())
         except metadata.PackageNotFoundError:
             return None
 

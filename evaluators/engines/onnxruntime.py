@@ -13,6 +13,7 @@ optimizes when it loads, because most can't write down what they compiled.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 from pathlib import Path
@@ -26,6 +27,9 @@ from evaluators.flag import Flag, FlagValue
 
 _ARTIFACT = "model.onnx"
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : (\w+) : (?:Load model from .*? failed:)?")
+_BUILD_FILE = Path("capi", "build_and_package_info.py")
+"""In the package's folder; what the build says of itself: ``package_name = 'onnxruntime-gpu'``."""
+_PACKAGE_NAME = re.compile(r"^package_name = ['\"]([\w.-]+)['\"]", re.MULTILINE)
 _LEVELS = {
     "disabled": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -126,11 +130,31 @@ class OnnxRuntime(Engine):
             )
         return None
 
+    def installed_distribution(self) -> str:
+        """Return the package of the build that is here: each has one, with the same module.
+
+        Where several are installed, the last one's files lie in the module's folder.
+        """
+        spec = importlib.util.find_spec(self.module)
+        if spec is None or not spec.origin:
+            return self.distribution
+        try:
+            text = (Path(spec.origin).parent / _BUILD_FILE).read_text(encoding="utf-8")
+        except OSError:
+            return self.distribution
+        found = _PACKAGE_NAME.search(text)
+        return found.group(1) if found else self.distribution
+
+    def distribution_of(self, said: str) -> str:
+        """Return the package, which is named where it isn't the plain one."""
+        return said.rpartition(" ")[0] or self.distribution
+
     def load_runtime(self) -> str:
-        """Import ONNX Runtime."""
+        """Import ONNX Runtime; the version is that of a package that isn't named if plain."""
         import onnxruntime
 
-        return str(onnxruntime.__version__)
+        build, version = self.installed_distribution(), str(onnxruntime.__version__)
+        return version if build == self.distribution else "{} {}".format(build, version)
 
     def compile(
         self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path

@@ -40,7 +40,7 @@ class Runtime:
 
 def runtime_of(engine: str, said: str) -> Runtime:
     """Return the package of a runtime that calls itself e.g. ``ai_edge_litert 2.3.0``."""
-    distribution = load_engine(engine).distribution
+    distribution = load_engine(engine).distribution_of(said)
     if said.startswith(_OLD_TFLITE):
         distribution = _OLD_TFLITE.replace("_", "-")
     number = re.search(r"\d+(?:\.\d+)+", said)

@@ -126,6 +126,13 @@ def test_a_librarys_version_counts(line, candidate, monkeypatch, library, first)
     assert built_anew(line, candidate)[0] == first
 
 
+def test_another_build_of_the_runtime_counts(line, candidate, monkeypatch):
+    built_anew(line, candidate)
+    engine = load_engine("onnxruntime")
+    monkeypatch.setattr(engine, "installed_distribution", lambda: "onnxruntime-gpu")
+    assert built_anew(line, candidate)[0] == "quantize"
+
+
 def test_the_host_that_trains_counts(line, candidate, monkeypatch):
     built_anew(line, candidate)
     monkeypatch.setattr(pipeline, "machine_fingerprint", lambda: "another processor")

@@ -24,11 +24,19 @@ def test_another_version_of_an_engine_is_another_board():
     assert survey_from_json(data).fingerprint != before
 
 
+def test_another_build_of_a_runtime_is_another_board():
+    data = json.loads(json.dumps(survey_here("command")._asdict()))
+    before = survey_from_json(data).fingerprint
+    assert data["engines"]["onnxruntime"][-1] == "onnxruntime"
+    data["engines"]["onnxruntime"][-1] = "onnxruntime-gpu"
+    assert survey_from_json(data).fingerprint != before
+
+
 def test_an_engine_that_is_missing_is_not_asked_for_more(monkeypatch):
     engine = load_engine("litert")
     monkeypatch.setattr(type(engine), "missing", lambda _: ("a package", "pip install it"))
     found = survey_here("command").engines["litert"]
-    assert found == (None, ("a package", "pip install it"), None, None, None)
+    assert found == (None, ("a package", "pip install it"), None, None, None, None)
 
 
 def test_only_the_meter_that_was_asked_for_is_looked_at():

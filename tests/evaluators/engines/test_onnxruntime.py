@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from evaluators.engines import onnxruntime as engine_module
 from evaluators.engines.onnxruntime import ENGINE
 from evaluators.failures import CandidateRejected
 from evaluators.quantize import onnx_int8
@@ -129,6 +130,38 @@ def test_a_damaged_artifact_is_rejected(tmp_path):
         ENGINE.open(tmp_path, "model.onnx", "fp32", FLAGS)
     with pytest.raises(CandidateRejected, match="NO_SUCHFILE"):
         ENGINE.open(tmp_path, "none.onnx", "fp32", FLAGS)
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Return a function that puts another build's file of facts in the place of this one's."""
+    package = tmp_path / "onnxruntime"
+    (package / "capi").mkdir(parents=True)
+    spec = SimpleNamespace(origin=str(package / "__init__.py"))
+
+    def put(text):
+        (package / "capi/build_and_package_info.py").write_text(text)
+
+    monkeypatch.setattr(engine_module.importlib.util, "find_spec", lambda _name: spec)
+    return put
+
+
+def test_the_distribution_is_the_build_that_the_module_comes_from(build):
+    assert ENGINE.installed_distribution() == "onnxruntime"
+    build("cuda_version = '12.8'\n")
+    assert ENGINE.installed_distribution() == "onnxruntime"
+    build("package_name = 'onnxruntime-gpu'\n__version__ = '1.31.1'\ncuda_version = '12.8'\n")
+    assert ENGINE.installed_distribution() == "onnxruntime-gpu"
+    said = ENGINE.load_runtime()
+    assert said == f"onnxruntime-gpu {onnxruntime.__version__}"
+    assert ENGINE.distribution_of(said) == "onnxruntime-gpu"
+    assert ENGINE.version() is None
+
+
+def test_the_plain_distribution_goes_without_saying():
+    assert ENGINE.installed_distribution() == "onnxruntime"
+    assert ENGINE.load_runtime() == ENGINE.version() == onnxruntime.__version__
+    assert ENGINE.distribution_of(ENGINE.load_runtime()) == "onnxruntime"
 
 
 class Offloading:

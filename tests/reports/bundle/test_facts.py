@@ -12,6 +12,8 @@ def test_the_runtime_is_the_package_that_was_measured():
     installed = runtime_of("openvino", "2026.4.1-20000-abc").version
     assert installed.startswith("2026.4.1")
     assert runtime_of("onnxruntime", "0.9.1") == Runtime("onnxruntime", "0.9.1")
+    gpu = runtime_of("onnxruntime", "onnxruntime-gpu 0.9.1")
+    assert gpu == Runtime("onnxruntime-gpu", "0.9.1")
     assert runtime_of("litert", "ai_edge_litert 0.9.0") == Runtime("ai-edge-litert", "0.9.0")
     assert runtime_of("edgetpu", "tflite_runtime 2.5.0") == Runtime("tflite-runtime", "2.5.0")
 
