@@ -4,8 +4,9 @@ Five kinds matter to the study, because each ends differently:
 
 ``CandidateRejected``  the same candidate would fail again: an op the engine lacks, a model that a
                        converter refuses. Told PRUNED with a positive constraint, and remembered.
-``CandidateAborted``   it was cut short: too slow, out of memory, a crash. Told PRUNED too, but not
-                       remembered: with other limits, or less else on the machine, it may end well.
+``CandidateAborted``   it was cut short: too slow, out of memory, a crash; or the machine lacks what
+                       it needs. Told PRUNED too, but not remembered: with other limits, less else
+                       on the machine, or a library more, it may end well.
 ``DeviceLost``         nothing is known about the candidate: a cut link, a vanished accelerator.
                        Retried, then FAIL.
 ``InputError``         the person's own file is wrong: the run stops with a message, exit code 2.
@@ -48,7 +49,7 @@ class CandidateRejected(EvaluationFailure):
 
 
 class CandidateAborted(CandidateRejected):
-    """This candidate was cut short, which load and limits have a share in."""
+    """This candidate was cut short, which load, limits and what is installed have a share in."""
 
     kind = "aborted"
 

@@ -22,7 +22,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 
 from evaluators.engines.engine import Compiled, Engine, Session
-from evaluators.failures import CandidateRejected
+from evaluators.failures import CandidateAborted, CandidateRejected
 from evaluators.flag import Flag, FlagValue
 
 _ARTIFACT = "model.onnx"
@@ -210,7 +210,8 @@ def _check_provider(model: Path, flags: Mapping[str, FlagValue], out_dir: Path) 
     """Load a model with its provider, and say how much of it that leaves to the CPU.
 
     Raises:
-        CandidateRejected: If the build lacks the provider, or it takes nothing.
+        CandidateAborted: If the build lacks the provider, or it doesn't start.
+        CandidateRejected: If it can't load the model, or takes nothing of it.
     """
     options = _options(flags)
     options.graph_optimization_level = _level(str(flags["graph_optimization"]))
@@ -246,7 +247,8 @@ def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()
     """Load a model; ``folder`` is where a provider may keep what it compiled.
 
     Raises:
-        CandidateRejected: If the build lacks the provider, or it can't load the model.
+        CandidateAborted: If the build lacks the provider, or it doesn't start. Both can be mended.
+        CandidateRejected: If it can't load the model.
     """
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
@@ -262,7 +264,7 @@ def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()
     )
     name, have = _PROVIDERS[provider].name, onnxruntime.get_available_providers()
     if name not in have:
-        raise CandidateRejected(
+        raise CandidateAborted(
             "onnxruntime.provider: {} needs a build of ONNX Runtime that has it, but this one has "
             "{}. Install that build, or choose cpu.".format(provider, ", ".join(have))
         )
@@ -275,9 +277,11 @@ def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()
         reason = " ".join(_PREFIX.sub(r"\1: ", str(error)).split())
         raise CandidateRejected("onnxruntime can't load the model: " + reason) from error
     if session.get_providers()[0] != name:  # it would silently compute on the CPU
-        raise CandidateRejected(
+        raise CandidateAborted(
             "onnxruntime.provider: {} must start, but ONNX Runtime fell back to {}: its libraries "
-            "or its device are absent. Choose cpu.".format(provider, session.get_providers()[0])
+            "or its device are absent. Add them, or choose cpu.".format(
+                provider, session.get_providers()[0]
+            )
         )
     return session
 

@@ -9,7 +9,7 @@ import pytest
 
 from evaluators.engines import onnxruntime as engine_module
 from evaluators.engines.onnxruntime import ENGINE
-from evaluators.failures import CandidateRejected
+from evaluators.failures import CandidateAborted, CandidateRejected
 from evaluators.quantize import onnx_int8
 from tests.evaluators.engines.contract import EngineContract, tiny_images
 from tests.evaluators.engines.unknown_op import unknown_op_model
@@ -213,9 +213,9 @@ def test_a_provider_is_only_searched_where_it_is_named():
     assert found == {"cpu": "cpu", "acl": "cpu", "cuda": "gpu", "qnn": "npu"}
 
 
-def test_a_provider_that_the_build_lacks_is_rejected(conv_model, tmp_path):
+def test_a_provider_that_the_build_lacks_is_not_remembered(conv_model, tmp_path):
     match = r"provider: cuda needs a build .* this one has .*CPUExecutionProvider\."
-    with pytest.raises(CandidateRejected, match=match):
+    with pytest.raises(CandidateAborted, match=match):
         ENGINE.compile(conv_model.folder, "fp32", {**FLAGS, "provider": "cuda"}, tmp_path)
 
 
@@ -237,7 +237,7 @@ def test_a_provider_that_takes_nothing_is_rejected(offloading, conv_model, tmp_p
         ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path)
 
 
-def test_a_provider_that_does_not_start_is_rejected(offloading, conv_model, tmp_path):
+def test_a_provider_that_does_not_start_is_not_remembered(offloading, conv_model, tmp_path):
     offloading(starts=False)
-    with pytest.raises(CandidateRejected, match="fell back to CPUExecutionProvider"):
+    with pytest.raises(CandidateAborted, match="fell back to CPUExecutionProvider"):
         ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path)
