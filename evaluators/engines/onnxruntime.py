@@ -56,6 +56,7 @@ _PROVIDERS = {
     "acl": Provider("ACLExecutionProvider", "cpu"),
     "xnnpack": Provider("XnnpackExecutionProvider", "cpu"),
 }
+_NVIDIA = ("cuda", "tensorrt", "tensorrt_rtx")
 _FATAL = 4  # log severity: errors come as exceptions, and would be printed as well
 
 
@@ -243,6 +244,18 @@ def _provider_options(provider: str, folder: Path) -> Dict[str, str]:
     return {"backend_type": "htp"} if provider == "qnn" else {}
 
 
+def _preload_cuda() -> None:
+    """Load CUDA and cuDNN from NVIDIA's own wheels, where nothing else looks for them.
+
+    ONNX Runtime does that since 1.21; where there are no such wheels, as on a Jetson, it is no
+    error, and what the system has is found later.
+    """
+    import onnxruntime
+
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+
+
 def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()) -> Any:
     """Load a model; ``folder`` is where a provider may keep what it compiled.
 
@@ -268,6 +281,8 @@ def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()
             "onnxruntime.provider: {} needs a build of ONNX Runtime that has it, but this one has "
             "{}. Install that build, or choose cpu.".format(provider, ", ".join(have))
         )
+    if provider in _NVIDIA:
+        _preload_cuda()
     wanted = {name: _provider_options(provider, folder), "CPUExecutionProvider": {}}
     try:
         session = onnxruntime.InferenceSession(

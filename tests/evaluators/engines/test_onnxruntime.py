@@ -172,12 +172,14 @@ class Offloading:
 
     def __init__(self, takes=(), *, starts=True):
         self.takes, self.starts, self.made = takes, starts, []
+        self.on_start = lambda: None
         self._session = onnxruntime.InferenceSession
 
     def available(self):
         return ["TensorrtExecutionProvider", "CPUExecutionProvider"]
 
     def session(self, path, options, providers, provider_options):
+        self.on_start()
         self.made.append(dict(zip(providers, provider_options, strict=True)))
         real = self._session(path, options, providers=["CPUExecutionProvider"])
         real.get_providers = lambda: providers if self.starts else providers[1:]
@@ -203,6 +205,31 @@ def offloading(monkeypatch):
 
 
 ON_TENSORRT = {**FLAGS, "provider": "tensorrt"}
+
+
+@pytest.fixture
+def preloads(monkeypatch):
+    """Return the calls of ONNX Runtime's loader of CUDA's libraries, which does nothing."""
+    calls = []
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: calls.append("cuda"), raising=False)
+    return calls
+
+
+def test_cudas_libraries_are_loaded_before_a_session_on_a_gpu(
+    offloading, preloads, conv_model, tmp_path
+):
+    ENGINE.compile(conv_model.folder, "fp32", FLAGS, tmp_path)
+    assert preloads == []
+    stand_in = offloading(takes=("Conv", "FusedConv"))
+    stand_in.on_start = lambda: preloads.append("session")
+    ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path)
+    assert preloads == ["cuda", "session"]
+
+
+def test_an_old_version_finds_cudas_libraries_itself(offloading, conv_model, tmp_path, monkeypatch):
+    monkeypatch.delattr(onnxruntime, "preload_dlls", raising=False)
+    offloading(takes=("Conv", "FusedConv"))
+    assert ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path).artifact == "model.onnx"
 
 
 def test_a_provider_is_only_searched_where_it_is_named():
