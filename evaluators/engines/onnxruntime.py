@@ -9,15 +9,24 @@ so takes as long (1047 us), under another name.
 
 Another provider takes what it can of the graph and leaves the rest to the CPU, which is said. It
 optimizes when it loads, because most can't write down what they compiled.
+
+NVIDIA's compute fp32 as it is, without TF32, whose products have 10 bits of mantissa and which they
+use by default.
+
+References:
+    ONNX Runtime, "CUDA Execution Provider": use_tf32, since 1.18; an older one refuses the option.
+    NVIDIA, "TensorRT Developer Guide", TF32: NVIDIA_TF32_OVERRIDE=0 in the environment, which its
+    libraries put above what a program asks them for.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -57,6 +66,8 @@ _PROVIDERS = {
     "xnnpack": Provider("XnnpackExecutionProvider", "cpu"),
 }
 _NVIDIA = ("cuda", "tensorrt", "tensorrt_rtx")
+_TF32_VARIABLE = "NVIDIA_TF32_OVERRIDE"
+_TF32_OPTION_SINCE = (1, 18)
 _FATAL = 4  # log severity: errors come as exceptions, and would be printed as well
 
 
@@ -238,20 +249,29 @@ def _provider(flags: Mapping[str, FlagValue]) -> str:
 
 
 def _provider_options(provider: str, folder: Path) -> Dict[str, str]:
-    """Return what makes a provider compile once, and for the accelerator it is named after."""
+    """Return what makes a provider compile once, in fp32, and for what it is named after."""
+    if provider == "cuda":
+        return {"use_tf32": "0"} if _runtime_version() >= _TF32_OPTION_SINCE else {}
     if provider == "tensorrt":
         return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder)}
     return {"backend_type": "htp"} if provider == "qnn" else {}
 
 
-def _preload_cuda() -> None:
-    """Load CUDA and cuDNN from NVIDIA's own wheels, where nothing else looks for them.
+def _runtime_version() -> Tuple[int, ...]:
+    import onnxruntime
+
+    return tuple(int(part) for part in re.findall(r"\d+", str(onnxruntime.__version__))[:2])
+
+
+def _prepare_cuda() -> None:
+    """Forbid TF32, then load CUDA and cuDNN from NVIDIA's own wheels, where nothing else looks.
 
     ONNX Runtime does that since 1.21; where there are no such wheels, as on a Jetson, it is no
     error, and what the system has is found later.
     """
     import onnxruntime
 
+    os.environ[_TF32_VARIABLE] = "0"
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
 
@@ -282,7 +302,7 @@ def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()
             "{}. Install that build, or choose cpu.".format(provider, ", ".join(have))
         )
     if provider in _NVIDIA:
-        _preload_cuda()
+        _prepare_cuda()
     wanted = {name: _provider_options(provider, folder), "CPUExecutionProvider": {}}
     try:
         session = onnxruntime.InferenceSession(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_the_plain_distribution_goes_without_saying():
 
 
 class Offloading:
-    """ONNX Runtime with a provider more than this build has, which runs on the CPU all the same.
+    """ONNX Runtime with providers more than this build has, which run on the CPU all the same.
 
     ``takes`` are the ops that it claims; ``starts`` is False where its library can't be loaded.
     """
@@ -176,7 +177,7 @@ class Offloading:
         self._session = onnxruntime.InferenceSession
 
     def available(self):
-        return ["TensorrtExecutionProvider", "CPUExecutionProvider"]
+        return ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
 
     def session(self, path, options, providers, provider_options):
         self.on_start()
@@ -184,12 +185,14 @@ class Offloading:
         real = self._session(path, options, providers=["CPUExecutionProvider"])
         real.get_providers = lambda: providers if self.starts else providers[1:]
         graph = real.get_provider_graph_assignment_info
-        real.get_provider_graph_assignment_info = lambda: [self._seen(part) for part in graph()]
+        real.get_provider_graph_assignment_info = lambda: [
+            self._seen(part, providers[0]) for part in graph()
+        ]
         return real
 
-    def _seen(self, part):
+    def _seen(self, part, provider):
         is_taken = all(node.op_type in self.takes for node in part.get_nodes())
-        name = "TensorrtExecutionProvider" if is_taken else part.ep_name
+        name = provider if is_taken else part.ep_name
         return SimpleNamespace(ep_name=name, get_nodes=part.get_nodes)
 
 
@@ -197,6 +200,7 @@ class Offloading:
 def offloading(monkeypatch):
     def put(*arguments, **keywords):
         stand_in = Offloading(*arguments, **keywords)
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")  # and put back what it was
         monkeypatch.setattr(onnxruntime, "get_available_providers", stand_in.available)
         monkeypatch.setattr(onnxruntime, "InferenceSession", stand_in.session)
         return stand_in
@@ -241,9 +245,22 @@ def test_a_provider_is_only_searched_where_it_is_named():
 
 
 def test_a_provider_that_the_build_lacks_is_not_remembered(conv_model, tmp_path):
-    match = r"provider: cuda needs a build .* this one has .*CPUExecutionProvider\."
+    match = r"provider: qnn needs a build .* this one has .*CPUExecutionProvider\."
     with pytest.raises(CandidateAborted, match=match):
-        ENGINE.compile(conv_model.folder, "fp32", {**FLAGS, "provider": "cuda"}, tmp_path)
+        ENGINE.compile(conv_model.folder, "fp32", {**FLAGS, "provider": "qnn"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("version", "options"), [("1.18.0", {"use_tf32": "0"}), ("1.17.1", {}), ("1.9.0", {})]
+)
+def test_fp32_is_no_tf32_on_cuda(offloading, conv_model, tmp_path, monkeypatch, version, options):
+    monkeypatch.setattr(onnxruntime, "__version__", version)
+    stand_in = offloading(takes=("Conv", "FusedConv"))
+    seen = []
+    stand_in.on_start = lambda: seen.append(os.environ.get("NVIDIA_TF32_OVERRIDE"))
+    ENGINE.compile(conv_model.folder, "fp32", {**FLAGS, "provider": "cuda"}, tmp_path)
+    assert stand_in.made == [{"CUDAExecutionProvider": options, "CPUExecutionProvider": {}}]
+    assert seen == ["0"]
 
 
 def test_a_provider_keeps_what_it_compiled_and_says_what_it_left(offloading, conv_model, tmp_path):
