@@ -74,7 +74,9 @@ class HwmonMeter(SampledMeter):
         self.processors = KNOWN.get(part, ())
 
     def parts(self) -> List[Meter]:
-        """Return every known chip and every input of the others; itself if there are none."""
+        """Return every known chip and every input of the others; itself if it is one of them."""
+        if self._part:
+            return [self]
         names = sorted({found.part for found in self._inputs()})
         return [self.part(name) for name in names] or [self]
 

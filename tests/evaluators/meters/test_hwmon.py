@@ -99,6 +99,7 @@ def test_a_sensor_that_measures_nobody_knows_what_has_to_be_named(machine):
         "hwmon:pmbus@4-0058/power2": (),
     }
     named = HwmonMeter(root).part("ina226@1-0041/power1")
+    assert named.parts() == [named]
     assert watts_of(named) == {"ina226@1-0041/power1": pytest.approx(1.0)}
 
 
