@@ -252,7 +252,10 @@ def _find_power(
     space: Space, found: Survey, program: tuple[str, ...], processors: tuple[str, ...]
 ) -> tuple[PowerSource, list[str]]:
     best, rated = best_meter(found.meters, *processors), space.device.rated_power_w
-    meter = best if found.named is None else _usable(best, found, found.named)
+    meter = best
+    if found.named is not None:
+        meter = _usable(best, found, found.named)
+        _check_measures(space, meter, processors)
     if meter is not None:
         return PowerSource(meter.name, rated, program), []
     if rated is None:
@@ -282,6 +285,19 @@ def _named_meter(space: Space) -> tuple[str | None, tuple[str, ...]]:
             )
             raise UsageError.of([problem]) from None
     return name, program
+
+
+def _check_measures(space: Space, meter: MeterFound, processors: tuple[str, ...]) -> None:
+    """Make sure that a meter measures all that candidates run on, where anybody can know.
+
+    Raises:
+        UsageError: If their power would be that of something else.
+    """
+    if not meter.processors or set(processors) <= set(meter.processors):
+        return
+    rule = f"must measure what candidates run on ({', '.join(processors)})"
+    remedy = f"It measures {', '.join(meter.processors)}. Leave it out to take the best found."
+    raise UsageError.of([space.problem("device.meter", rule, meter.name, remedy)])
 
 
 def _usable(best: MeterFound | None, found: Survey, named: MeterFound) -> MeterFound:

@@ -15,6 +15,7 @@ from evaluators.engines.engine import Missing
 from evaluators.failures import DeviceLost
 from evaluators.measurement import PowerSource
 from evaluators.meters.hwmon import METER as HWMON
+from evaluators.meters.nvml import METER as NVML
 from evaluators.meters.rapl import METER as RAPL
 from search import target
 from search.errors import MissingError, UsageError
@@ -277,6 +278,34 @@ def test_a_stand_in_is_metered_where_it_runs(space_of, sensors):
     found = find_target(space_of(engines="edgetpu", header=header))
     assert found.power.meter == "hwmon:zenpower"
     assert load_engine("edgetpu").processor == "edgetpu"
+
+
+@pytest.mark.parametrize(
+    ("meter", "provider", "on"),
+    [("nvml", "cpu", "cpu"), ("nvml", "[cpu, cuda]", "cpu, gpu"), ("rapl", "cuda", "gpu")],
+)
+def test_a_named_meter_of_something_else_is_refused(space_of, monkeypatch, meter, provider, on):
+    for each in (NVML, RAPL):
+        monkeypatch.setattr(each, "unavailable_reason", lambda: None)
+        monkeypatch.setattr(each, "domains", lambda: ["it"])
+    flags = f"search: {{engine_flags: {{onnxruntime: {{provider: {provider}}}}}}}\n"
+    with pytest.raises(UsageError) as caught:
+        find_target(space_of(flags, engines="onnxruntime", header=device(meter=meter)))
+    measures = "gpu" if meter == "nvml" else "cpu"
+    assert str(caught.value) == (
+        f"space.yaml:4: device.meter must measure what candidates run on ({on}), but got "
+        f"'{meter}'. It measures {measures}. Leave it out to take the best found."
+    )
+
+
+def test_a_named_chip_of_something_else_is_refused(space_of, sensors):
+    sensors(amdgpu=30, power_meter=50)
+    with pytest.raises(
+        UsageError, match=r"must measure what candidates run on \(cpu\), but got 'h"
+    ):
+        find_target(space_of(header=device(meter="hwmon:amdgpu")))
+    found = find_target(space_of(header=device(meter="hwmon:power_meter")))
+    assert found.power.meter == "hwmon:power_meter"
 
 
 def test_a_sensor_that_only_the_person_knows_is_taken_if_named(space_of, sensors):
