@@ -45,6 +45,7 @@ class Target:
         notices: What a person must know before and after the run.
         untimed: Engine -> what estimates its latency, for those that nothing is timed of.
         power_modes: What the space's power modes are on the device; None where it has none.
+        processors: Engine -> all that its candidates run on, for those that are timed.
     """
 
     engines: Mapping[str, Engine]
@@ -55,6 +56,7 @@ class Target:
     notices: tuple[str, ...]
     untimed: Mapping[str, str] = field(default_factory=dict)
     power_modes: PowerModes | None = None
+    processors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def find_target(space: Space) -> Target:
@@ -157,10 +159,14 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
         for name, why in reasons.items()
     }
     power, power_notices = _NO_POWER
-    timed = [engine for name, engine in engines.items() if name not in untimed]
-    if timed:
-        processors = _processors(space, timed[0], found, is_stand_in=timed[0].name in absent)
-        power, power_notices = _find_power(space, found, program, processors)
+    processors = {
+        name: _processors(space, engine, found, is_stand_in=name in absent)
+        for name, engine in engines.items()
+        if name not in untimed
+    }
+    if processors:
+        everywhere = tuple(sorted(set().union(*processors.values())))
+        power, power_notices = _find_power(space, found, program, everywhere)
     notices = [
         absence_notice(space, name, why, where[name], untimed.get(name))
         for name, why in absent.items()
@@ -173,6 +179,7 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
         power,
         (*notices, *cautions(space, engines, found), *power_notices),
         untimed,
+        processors=processors,
     )
 
 
@@ -186,7 +193,7 @@ def _machine(found: Survey, engines: Mapping[str, Engine]) -> str:
 def _processors(
     space: Space, engine: Engine, found: Survey, *, is_stand_in: bool
 ) -> tuple[str, ...]:
-    """Return all that a meter has to measure: a stand-in for an accelerator runs on the CPU."""
+    """Return all that an engine's candidates run on, which for a stand-in is the CPU."""
     if not engine.processor_flag:
         is_absent = is_stand_in and found.engines[engine.name].accelerator is None
         return ("cpu",) if is_absent else (engine.processor,)

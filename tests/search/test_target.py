@@ -404,6 +404,13 @@ def test_another_gpu_may_be_refused(space_of, gpu_engine):
         find_target(space_of(header=ELSEWHERE % "fail", engines="onnxruntime"))
 
 
+def test_one_meter_measures_what_all_engines_run_on(space_of, asked):
+    flags = "search: {engine_flags: {onnxruntime: {provider: cuda}}}\n"
+    found = find_target(space_of(flags, engines="openvino, onnxruntime"))
+    assert found.processors == {"openvino": ("cpu",), "onnxruntime": ("gpu",)}
+    assert asked == ["cpu", "gpu"]
+
+
 @pytest.mark.parametrize(
     ("provider", "measured"),
     [("cpu", ["cpu"]), ("cuda", ["gpu"]), ("[cpu, qnn, xnnpack]", ["cpu", "npu"])],
