@@ -11,7 +11,7 @@ from evaluators.flag import Flag
 from evaluators.quantize import settings_of, source_of
 from evaluators.workload_facts import WorkloadFacts
 from search.power_modes import power_mode_problems
-from search.target import Target
+from search.target import Target, no_meter
 from spaces.constraints import figure_faults
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
 from spaces.errors import Problem, shown, suggest
@@ -165,9 +165,10 @@ def _why_not_measured(name: str, target: Target, metric: Objective) -> str | Non
         engine, by = next(iter(target.untimed.items()))
         return f"Nothing is run on {engine} here, and {by} doesn't tell."
     if name in _NEEDS_POWER and target.power.meter is None and target.power.rated_power_w is None:
+        keep_to_one = "Keep to one of them, give" if len(target.metered) > 1 else "Give"
         return (
-            "There is no power meter here. Give device.rated_power_w for an estimate, or leave it "
-            "out."
+            f"{no_meter(target.metered)}. {keep_to_one} device.rated_power_w for an estimate, or "
+            "leave it out."
         )
     return None
 

@@ -29,6 +29,7 @@ from spaces.field_types import MeterCommand
 from spaces.schema import Space
 
 _SHARE_OF_MEMORY = 0.75
+_PROCESSORS = {"cpu": "the CPU", "gpu": "the GPU", "npu": "the NPU", "edgetpu": "the Edge TPU"}
 _NO_POWER: tuple[PowerSource, list[str]] = (PowerSource(None, None), [])
 
 
@@ -57,6 +58,11 @@ class Target:
     untimed: Mapping[str, str] = field(default_factory=dict)
     power_modes: PowerModes | None = None
     processors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def metered(self) -> tuple[str, ...]:
+        """All that candidates run on, which one meter has to measure."""
+        return _together(self.processors)
 
 
 def find_target(space: Space) -> Target:
@@ -165,8 +171,7 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
         if name not in untimed
     }
     if processors:
-        everywhere = tuple(sorted(set().union(*processors.values())))
-        power, power_notices = _find_power(space, found, program, everywhere)
+        power, power_notices = _find_power(space, found, program, _together(processors))
     notices = [
         absence_notice(space, name, why, where[name], untimed.get(name))
         for name, why in absent.items()
@@ -205,6 +210,17 @@ def _processors(
     elif isinstance(written, Choice):
         searched = written.options
     return tuple(sorted({engine.processor_of(value) for value in searched}))
+
+
+def _together(processors: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted(set().union(*processors.values())))
+
+
+def no_meter(processors: Sequence[str]) -> str:
+    """Return that no meter measures what candidates run on; one of each of several won't do."""
+    words = " and ".join(_PROCESSORS[each] for each in processors) or "this"
+    together = " together" if len(processors) > 1 else ""
+    return f"No power meter here measures {words}{together}"
 
 
 def _check_engine_names(space: Space) -> None:
@@ -270,8 +286,8 @@ def _find_power(
     boards = space.device.connect
     option = f" --connect {boards[0]}" if boards else ""
     notice = (
-        "No power meter here: power and energy are estimates, the share of CPU time x the rated "
-        f"power of {rated:g} W, marked ~ wherever they are shown. "
+        f"{no_meter(processors)}: power and energy are estimates, the share of CPU time x the "
+        f"rated power of {rated:g} W, marked ~ wherever they are shown. "
         f"`python -m search devices{option}` says why each meter can't be read."
     )
     return PowerSource(None, rated), [notice]

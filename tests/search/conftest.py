@@ -215,7 +215,7 @@ class FourCpus(LocalDevice):
 def target_of():
     """Return the target that a machine with these engines and four CPUs would be."""
 
-    def make(*engines, power=PowerSource("rapl", None)):  # noqa: B008 -- immutable
+    def make(*engines, power=PowerSource("rapl", None), processors=None):  # noqa: B008 -- immutable
         return Target(
             {name: load_engine(name) for name in engines},
             FourCpus("here", Limits(60.0, 2**30)),
@@ -223,6 +223,7 @@ def target_of():
             dict.fromkeys(engines, "measured"),
             power,
             (),
+            processors=processors or dict.fromkeys(engines, ("cpu",)),
         )
 
     return make

@@ -69,7 +69,7 @@ def test_all_that_engine_workload_and_machine_refuse_is_said_at_once(tiny_space,
         ("search.sparsity.stem", "model's modules"),
         ("objectives", "must be something that is measured.*'mean_ap'"),
         ("constraints.device_memory_mib", "must be something that is measured"),
-        ("power_w", "no power meter here"),
+        ("power_w", "No power meter here"),
     ):
         assert re.search(rf"space\.yaml:\d+: .*{place}.*{fault}", done.stderr), (place, done.stderr)
 

@@ -264,19 +264,29 @@ def test_power_without_a_meter_and_without_a_rated_power(problems_of, plan_of, n
     assert problems_of(extra, power=PowerSource(None, None)) == [
         (
             f"space.yaml:5: objectives must be something that is measured, but got '{name}'. "
-            "There is no power meter here. Give device.rated_power_w for an estimate, or leave it "
-            "out."
+            "No power meter here measures the CPU. Give device.rated_power_w for an estimate, or "
+            "leave it out."
         )
     ]
     assert plan_of(extra, power=PowerSource(None, 15.0)).objectives[1] == OBJECTIVES[name]
+
+
+def test_power_of_processors_that_no_one_meter_measures(problems_of):
+    extra = "objectives: [latency_p90_ms, power_w, accuracy]\n"
+    everywhere = {"onnxruntime": ("cpu", "gpu")}
+    (problem,) = problems_of(extra, power=PowerSource(None, None), processors=everywhere)
+    assert problem.endswith(
+        "No power meter here measures the CPU and the GPU together. Keep to one of them, give "
+        "device.rated_power_w for an estimate, or leave it out."
+    )
 
 
 def test_a_profile_bounds_power_too(problems_of):
     assert problems_of(SPEED + "profile: mobile\n", power=PowerSource(None, None)) == [
         (
             "space.yaml:1: constraints.power_w must be something that is measured, but got "
-            "'power_w'. There is no power meter here. Give device.rated_power_w for an estimate, "
-            "or leave it out."
+            "'power_w'. No power meter here measures the CPU. Give device.rated_power_w for an "
+            "estimate, or leave it out."
         )
     ]
 

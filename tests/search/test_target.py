@@ -351,6 +351,15 @@ def test_without_a_meter_power_is_an_estimate_that_says_so(space_of, without_met
     assert "the share of CPU time x the rated power of 15 W, marked ~" in notice
 
 
+def test_two_processors_without_a_common_meter_say_so(space_of, asked):
+    flags = "search: {engine_flags: {onnxruntime: {provider: [cpu, cuda]}}}\n"
+    (notice,) = find_target(
+        space_of(flags, engines="onnxruntime", header=device(rated_power_w=15))
+    ).notices
+    assert notice.startswith("No power meter here measures the CPU and the GPU together: power")
+    assert asked == ["cpu", "gpu"]
+
+
 def test_without_a_rated_power_there_is_none(space_of, without_meters):
     found = find_target(space_of())
     assert (found.power.meter, found.power.rated_power_w, found.notices) == (None, None, ())
