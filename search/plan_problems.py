@@ -155,12 +155,9 @@ def _objective_problems(space: Space, target: Target, metric: Objective) -> Iter
 def _why_not_measured(name: str, target: Target, metric: Objective) -> str | None:
     if name == "accuracy" and metric.name != "accuracy":
         return f"This workload's metric is called {metric.name}."
-    on_a_cpu = [e.name for e in target.engines.values() if not e.has_device_memory]
-    if name == "device_memory_mib" and on_a_cpu:
-        return (
-            "On this device it isn't: a CPU has no memory of its own apart from peak_memory_mib. "
-            f"Drop it, or {' and '.join(on_a_cpu)}."
-        )
+    silent = [e.name for e in target.engines.values() if not e.has_device_memory]
+    if name == "device_memory_mib" and silent:
+        return f"{_why_no_device_memory(target, silent)} Drop it, or {' and '.join(silent)}."
     if name in _NEEDS_A_RUN and target.untimed:
         engine, by = next(iter(target.untimed.items()))
         return f"Nothing is run on {engine} here, and {by} doesn't tell."
@@ -171,6 +168,13 @@ def _why_not_measured(name: str, target: Target, metric: Objective) -> str | Non
             "leave it out."
         )
     return None
+
+
+def _why_no_device_memory(target: Target, silent: Iterable[str]) -> str:
+    elsewhere = [name for name in silent if target.processors.get(name, ("cpu",)) != ("cpu",)]
+    if elsewhere:
+        return f"{' and '.join(elsewhere)} can't tell it of what runs elsewhere than on the CPU."
+    return "On this device it isn't: a CPU has no memory of its own apart from peak_memory_mib."
 
 
 def _why_not_told(name: str, target: Target) -> str | None:

@@ -258,6 +258,16 @@ def test_memory_of_a_device_that_has_none(problems_of):
     ]
 
 
+def test_memory_of_a_device_that_the_engine_does_not_tell(problems_of):
+    extra = "objectives: [device_memory_mib, accuracy]\n"
+    processors = {"onnxruntime": ("gpu",), "openvino": ("cpu",)}
+    (problem,) = problems_of(extra, processors=processors)
+    assert problem.endswith(
+        "onnxruntime can't tell it of what runs elsewhere than on the CPU. Drop it, or onnxruntime "
+        "and openvino."
+    )
+
+
 @pytest.mark.parametrize("name", ["power_w", "energy_mj"])
 def test_power_without_a_meter_and_without_a_rated_power(problems_of, plan_of, name):
     extra = f"objectives: [latency_p90_ms, {name}, accuracy]\n"
