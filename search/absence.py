@@ -21,7 +21,8 @@ def processor_name(space: Space, engine: Engine, found: Survey) -> str:
     accelerator = found.engines[engine.name].accelerator
     if accelerator is None:
         return f"{place(space)} CPU ({found.environment['cpu_model']})"
-    return f"{place(space)} {engine.processor.upper()} ({accelerator['name']})"
+    processor = accelerator.get("processor", engine.processor)
+    return f"{place(space)} {processor.upper()} ({accelerator['name']})"
 
 
 def stand_in_reason(engine: Engine, found: Survey) -> str | None:

@@ -154,6 +154,7 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
     if space.limits.memory_bytes is None:
         allow_share_of_memory(device, found)
     engines = _find_engines(space, found)
+    found = _without_unused(space, engines, found)
     for name, engine in engines.items():
         engine.meet(found.engines[name].accelerator)
     reasons = {name: why_absent(space, engine, found) for name, engine in engines.items()}
@@ -188,6 +189,17 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
     )
 
 
+def _without_unused(space: Space, engines: Mapping[str, Engine], found: Survey) -> Survey:
+    """Return what was found, but for accelerators that a space's flags leave alone."""
+    there = dict(found.engines)
+    for name, engine in engines.items():
+        accelerator = there[name].accelerator
+        if engine.processor_flag and accelerator is not None:
+            is_used = accelerator["processor"] in _chosen_processors(space, engine, found)
+            there[name] = there[name]._replace(accelerator=accelerator if is_used else None)
+    return found._replace(engines=there)
+
+
 def _machine(found: Survey, engines: Mapping[str, Engine]) -> str:
     """Return the processor's name, with those of the accelerators that engines run on."""
     there = [found.engines[name].accelerator for name in engines]
@@ -202,6 +214,11 @@ def _processors(
     if not engine.processor_flag:
         is_absent = is_stand_in and found.engines[engine.name].accelerator is None
         return ("cpu",) if is_absent else (engine.processor,)
+    return _chosen_processors(space, engine, found)
+
+
+def _chosen_processors(space: Space, engine: Engine, found: Survey) -> tuple[str, ...]:
+    """Return what an engine runs on with the values of its flag that a space lets it choose."""
     flag = engine.flags(found.environment["cpu_count"])[engine.processor_flag]
     searched: tuple[Value, ...] = (flag.default,)
     written = space.search.engine_flags.get(engine.name, {}).get(engine.processor_flag)

@@ -226,7 +226,8 @@ class Engine(abc.ABC):
     def accelerator(self) -> Optional[Dict[str, Any]]:
         """Return facts of the accelerator that is here, as JSON, or None where a CPU does it all.
 
-        Its ``name`` is for people.
+        Its ``name`` is for people. Where `processor_flag` decides whether it is used, its
+        ``processor`` is what `processor_of` then returns.
         """
         return None
 

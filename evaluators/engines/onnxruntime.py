@@ -31,6 +31,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from evaluators.engines.engine import Compiled, Engine, Session
+from evaluators.engines.nvidia.cuda import find_gpu, gpu_from_json
 from evaluators.failures import CandidateAborted, CandidateRejected
 from evaluators.flag import Flag, FlagValue
 
@@ -132,6 +133,15 @@ class OnnxRuntime(Engine):
     def processor_of(self, value: FlagValue) -> str:
         """Return what a provider runs on; the check of the space file comes later."""
         return _PROVIDERS.get(str(value), _PROVIDERS["cpu"]).processor
+
+    def accelerator(self) -> Optional[Dict[str, Any]]:
+        """Return the NVIDIA GPU, which some providers run on; of others nothing is known here."""
+        gpu = find_gpu()
+        return None if gpu is None else {**gpu._asdict(), "processor": "gpu"}
+
+    def toolchain(self) -> str:
+        """Return the GPU and its driver, which a provider's caches are for, or nothing."""
+        return "" if self.met is None else str(gpu_from_json(self.met))
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Refuse parallel execution on one thread, which silently becomes sequential."""

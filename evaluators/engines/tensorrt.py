@@ -22,7 +22,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from evaluators.engines.engine import Compiled, Engine, Missing, Session
 from evaluators.engines.nvidia.build import build_plan
-from evaluators.engines.nvidia.cuda import LIBRARY, Cuda, Gpu, find_gpu
+from evaluators.engines.nvidia.cuda import LIBRARY, Cuda, Gpu, find_gpu, gpu_from_json
 from evaluators.engines.nvidia.package import installed_package, is_rtx, load_package
 from evaluators.engines.nvidia.session import TensorRtSession
 from evaluators.flag import Flag, FlagValue
@@ -108,10 +108,7 @@ class TensorRt(Engine):
 
     def _gpu(self) -> Optional[Gpu]:
         """Return the GPU of the device, which is this machine's where no other was met."""
-        if self.met is None:
-            return find_gpu()
-        fields = {name: self.met[name] for name in Gpu._fields}
-        return Gpu(**{**fields, "capability": tuple(fields["capability"])})
+        return find_gpu() if self.met is None else gpu_from_json(self.met)
 
     def toolchain(self) -> str:
         """Return the GPU and its driver, which a plan is for."""

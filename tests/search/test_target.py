@@ -11,7 +11,9 @@ from evaluators.child_process import Limits
 from evaluators.devices.boards import Boards
 from evaluators.devices.ssh import SshDevice
 from evaluators.engines import ethosu, load_engine
+from evaluators.engines import onnxruntime as onnxruntime_engine
 from evaluators.engines.engine import Missing
+from evaluators.engines.nvidia.cuda import Gpu
 from evaluators.failures import DeviceLost
 from evaluators.measurement import PowerSource
 from evaluators.meters.hwmon import METER as HWMON
@@ -398,6 +400,30 @@ def test_the_machine_has_its_gpus_name_where_an_engine_runs_there(space_of, gpu_
     found = find_target(space_of(engines="openvino, onnxruntime"))
     assert found.machine == f"{cpu_model()} with {GPU}"
     assert gpu_engine == [{"name": GPU}]
+
+
+@pytest.mark.parametrize(
+    ("provider", "is_used"), [("cpu", False), ("qnn", False), ("cuda", True), ("[cpu, cuda]", True)]
+)
+def test_a_gpu_counts_where_a_provider_runs_on_it(space_of, monkeypatch, provider, is_used):
+    engine = load_engine("onnxruntime")
+    monkeypatch.setattr(engine, "met", None)
+    gpu = Gpu(GPU, (8, 9), 8 * 2**30, False, "580.65 CUDA 13.0")
+    monkeypatch.setattr(onnxruntime_engine, "find_gpu", lambda: gpu)
+    flags = f"search: {{engine_flags: {{onnxruntime: {{provider: {provider}}}}}}}\n"
+    found = find_target(space_of(flags, engines="onnxruntime"))
+    assert found.machine == (f"{cpu_model()} with {GPU}" if is_used else cpu_model())
+    assert engine.toolchain() == (str(gpu) if is_used else "")
+
+
+def test_a_stand_in_for_a_gpu_is_named_after_it(space_of, monkeypatch, asked):
+    gpu = Gpu(GPU, (8, 9), 8 * 2**30, False, "580.65 CUDA 13.0")
+    monkeypatch.setattr(load_engine("onnxruntime"), "met", None)
+    monkeypatch.setattr(onnxruntime_engine, "find_gpu", lambda: gpu)
+    flags = "search: {engine_flags: {onnxruntime: {provider: cuda}}}\n"
+    header = ELSEWHERE % "host-cpu"
+    found = find_target(space_of(flags, engines="onnxruntime", header=header))
+    assert f"is measured on this machine's GPU ({GPU}) instead of nuc-7" in found.notices[0]
 
 
 def test_another_gpu_is_a_stand_in_that_says_so(space_of, gpu_engine, asked):

@@ -16,7 +16,7 @@ import ctypes
 import functools
 import weakref
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -55,6 +55,12 @@ class Gpu(NamedTuple):
     def sm(self) -> str:
         """The capability as compilers write it: SM87."""
         return "SM{}{}".format(*self.capability)
+
+
+def gpu_from_json(facts: Mapping[str, Any]) -> Gpu:
+    """Rebuild a GPU from its fields, which another machine may have sent; others are left out."""
+    fields = {name: facts[name] for name in Gpu._fields}
+    return Gpu(**{**fields, "capability": tuple(fields["capability"])})
 
 
 @functools.lru_cache(maxsize=None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from types import SimpleNamespace
 
@@ -9,7 +10,8 @@ import onnxruntime
 import pytest
 
 from evaluators.engines import onnxruntime as engine_module
-from evaluators.engines.onnxruntime import ENGINE
+from evaluators.engines.nvidia.cuda import Gpu
+from evaluators.engines.onnxruntime import ENGINE, OnnxRuntime
 from evaluators.failures import CandidateAborted, CandidateRejected
 from evaluators.quantize import onnx_int8
 from tests.evaluators.engines.contract import EngineContract, tiny_images
@@ -163,6 +165,17 @@ def test_the_plain_distribution_goes_without_saying():
     assert ENGINE.installed_distribution() == "onnxruntime"
     assert ENGINE.load_runtime() == ENGINE.version() == onnxruntime.__version__
     assert ENGINE.distribution_of(ENGINE.load_runtime()) == "onnxruntime"
+
+
+def test_the_gpu_of_a_device_elsewhere_is_in_the_key(monkeypatch):
+    gpu = Gpu("Orin", (8, 7), 8 * 2**30, True, "R36 CUDA 12.6")
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: gpu)
+    host, sent = OnnxRuntime(), json.loads(json.dumps(ENGINE.accelerator()))
+    assert host.toolchain() == ""
+    host.meet(sent)
+    assert host.toolchain() == str(gpu)
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
+    assert ENGINE.accelerator() is None
 
 
 class Offloading:
