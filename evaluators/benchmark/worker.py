@@ -2,8 +2,9 @@
 
 ::
 
-    request -> pin -> import the runtime -> reset peak memory -> load -> first inference -> warm up
-            -> time (meter and watch running) -> throughput -> peak memory -> outputs -> answer
+    request -> pin -> import the runtime -> start the accelerator -> reset peak memory -> load
+            -> first inference -> warm up -> time (meter and watch running) -> throughput
+            -> peak memory -> outputs -> answer
 
 Where the device is absent and nothing may stand in for it, outputs are all that is asked for.
 
@@ -98,6 +99,7 @@ def _benchmark(job: Dict[str, Any]) -> Answer:
     meter = _meter(job)
     idle_power_w = None if meter is None else _idle_power_w(meter)
     version = engine.load_runtime()
+    engine.start_accelerator(job["flags"])
     can_reset = memory.reset_peak()
     before_bytes = memory.peak_bytes()
     started = time.perf_counter()
@@ -148,6 +150,7 @@ def private_memory(job: Dict[str, Any]) -> Answer:
     engine = load_engine(job["engine"])
     inputs = _load_inputs(next(iter(job["inputs"].values())))
     engine.load_runtime()
+    engine.start_accelerator(job["flags"])
     peak = memory.UssPeak()
     before_bytes = peak.start()
     with _open(job) as session:

@@ -268,6 +268,13 @@ class Engine(abc.ABC):
             The runtime's version.
         """
 
+    def start_accelerator(self, flags: Mapping[str, FlagValue]) -> None:
+        """Start what the flags choose to run on, so that it doesn't count as the model's memory.
+
+        It follows `load_runtime`, which is all where the flags don't choose.
+        """
+        return
+
     @abc.abstractmethod
     def compile(
         self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path

@@ -31,7 +31,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 import numpy as np
 
 from evaluators.engines.engine import Compiled, Engine, Session
-from evaluators.engines.nvidia.cuda import find_gpu, gpu_from_json
+from evaluators.engines.nvidia.cuda import Cuda, find_gpu, gpu_from_json
 from evaluators.failures import CandidateAborted, CandidateRejected
 from evaluators.flag import Flag, FlagValue
 
@@ -177,6 +177,12 @@ class OnnxRuntime(Engine):
 
         build, version = self.installed_distribution(), str(onnxruntime.__version__)
         return version if build == self.distribution else "{} {}".format(build, version)
+
+    def start_accelerator(self, flags: Mapping[str, FlagValue]) -> None:
+        """Load CUDA and make the GPU's context where a provider is going to run there."""
+        if _provider(flags) in _NVIDIA and find_gpu() is not None:  # without one, `open` says why
+            _prepare_cuda()
+            Cuda().enter()
 
     def compile(
         self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path

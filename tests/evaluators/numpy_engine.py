@@ -74,6 +74,10 @@ class NumpyEngine(Engine):
         """Return NumPy's version; it is imported already."""
         return str(np.__version__)
 
+    def start_accelerator(self, flags: Mapping[str, FlagValue]) -> None:
+        """Take as much memory as the flag says, as a GPU's libraries would."""
+        self._accelerator = np.ones(int(flags.get("accelerator_mib", 0)) * 2**20, np.uint8)
+
     def compile(
         self, model: Path, precision: str, flags: Mapping[str, FlagValue], out_dir: Path
     ) -> Compiled:

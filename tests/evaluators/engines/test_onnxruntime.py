@@ -243,6 +243,19 @@ def test_cudas_libraries_are_loaded_before_a_session_on_a_gpu(
     assert preloads == ["cuda", "session"]
 
 
+def test_a_gpu_is_started_before_memory_counts_where_a_provider_runs_there(preloads, monkeypatch):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")  # and put back what it was
+    cuda = SimpleNamespace(enter=lambda: preloads.append("context"))
+    monkeypatch.setattr(engine_module, "Cuda", lambda: cuda)
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
+    ENGINE.start_accelerator(ON_TENSORRT)
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: "a GPU")
+    ENGINE.start_accelerator(FLAGS)
+    assert preloads == []
+    ENGINE.start_accelerator(ON_TENSORRT)
+    assert preloads == ["cuda", "context"]
+
+
 def test_an_old_version_finds_cudas_libraries_itself(offloading, conv_model, tmp_path, monkeypatch):
     monkeypatch.delattr(onnxruntime, "preload_dlls", raising=False)
     offloading(takes=("Conv", "FusedConv"))
