@@ -188,7 +188,7 @@ def _peak_memory(answer: Mapping[str, Any], provenance: str) -> Quantity:
 
 def _device_memory(answer: Mapping[str, Any], provenance: str) -> Quantity:
     if answer["device_memory"] is None:
-        return unavailable("B", "this device has no memory of its own")
+        return unavailable("B", "the engine tells of none beside the host's")
     size_bytes, method = answer["device_memory"]
     return Quantity(size_bytes, "B", method, provenance)
 

@@ -116,7 +116,7 @@ class StandInBench:
             },
             "throughput_per_s": noisy(1 / latency_s, "1/s", "samples per second, offline scenario"),
             "peak_memory_bytes": noisy(2.4e7 * kept, "B", "VmHWM over the process's own baseline"),
-            "device_memory_bytes": unavailable("B", "this device has no memory of its own"),
+            "device_memory_bytes": unavailable("B", "the engine tells of none beside the host's"),
             "model_size_bytes": noisy(1.1e6 * kept, "B", "bytes on disk"),
             "power_w": noisy(power_w, "W", "CPU time over the timed loop", estimated),
             "energy_j": noisy(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
 from evaluators.engines.engine import Compiled, Engine, Missing, Session
-from evaluators.engines.nvidia.build import build_plan
+from evaluators.engines.nvidia.build import TENSORRT_ITSELF, build_plan, unknown_gpu
 from evaluators.engines.nvidia.cuda import LIBRARY, Cuda, Gpu, find_gpu, gpu_from_json
 from evaluators.engines.nvidia.package import installed_package, is_rtx, load_package
 from evaluators.engines.nvidia.session import TensorRtSession
@@ -85,15 +85,18 @@ class TensorRt(Engine):
         }
 
     def missing(self) -> Optional[Missing]:
-        """Return what is absent: the GPU, or a TensorRT that this Python can import."""
-        if find_gpu() is None:
+        """Return what is absent: the GPU, or a TensorRT for it that this Python can import."""
+        gpu = find_gpu()
+        if gpu is None:
             return Missing(
                 "an NVIDIA GPU that its driver ({}) finds".format(LIBRARY),
                 "the GPU and NVIDIA's driver; nvidia-smi, or on a Jetson tegrastats, then shows it",
             )
-        if installed_package() is not None:
-            return None
-        return missing_package(_board())
+        if installed_package() is None:
+            return missing_package(_board())
+        unknown = unknown_gpu(load_package(), gpu) if is_rtx(self.module) else None
+        what = "a TensorRT other than this one ({})".format(unknown)
+        return None if unknown is None else Missing(what, TENSORRT_ITSELF)
 
     def accelerator(self) -> Optional[Dict[str, Any]]:
         """Return the GPU, and the module that is TensorRT."""

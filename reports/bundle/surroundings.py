@@ -8,12 +8,20 @@ _EDGETPU = """\
 # The Edge TPU needs Google's libedgetpu in here, and the device: docker run --device /dev/bus/usb
 # or --device /dev/apex_0. Without it `run.py` says what is missing.
 """
+_NVIDIA = """\
+# The GPU needs NVIDIA's Container Toolkit on the host, and in here: docker run --gpus all
+"""
+_NVIDIA_PROVIDERS = ("cuda", "tensorrt", "tensorrt_rtx")
+_CUDA_EXTRAS = {"onnxruntime-gpu": "[cuda,cudnn]"}
+"""What brings CUDA's libraries into an image that hasn't them, for the provider ``cuda``."""
 
 
 def requirements(facts: dict[str, Any]) -> str:
     """Return requirements.txt for a bundle.json: the versions that were measured."""
     runtime = facts["runtime"]
-    packages = {"numpy": facts["versions"]["numpy"], runtime["distribution"]: runtime["version"]}
+    extras = _CUDA_EXTRAS.get(runtime["distribution"], "") if _provider(facts) == "cuda" else ""
+    name = runtime["distribution"] + extras
+    packages = {"numpy": facts["versions"]["numpy"], name: runtime["version"]}
     pinned = "".join(f"{name}=={version}\n" for name, version in sorted(packages.items()))
     return f"# The versions that were measured, on Python {facts['versions']['python']}.\n{pinned}"
 
@@ -26,7 +34,7 @@ def dockerfile(facts: dict[str, Any]) -> str:
     return f"""\
 # docker build --tag {name} . && docker run --rm {name}
 # Measured on {machine}: another processor's image is another program.
-{_EDGETPU if facts["engine"] == "edgetpu" else ""}\
+{_accelerator(facts)}\
 FROM python:{python}-slim
 WORKDIR /bundle
 COPY requirements.txt .
@@ -35,3 +43,16 @@ COPY . .
 ENTRYPOINT ["python", "run.py"]
 CMD ["--verify"]
 """
+
+
+def _accelerator(facts: dict[str, Any]) -> str:
+    """Return what an image needs beside Python packages."""
+    if facts["engine"] == "edgetpu":
+        return _EDGETPU
+    is_on_nvidia = facts["engine"] == "tensorrt" or _provider(facts) in _NVIDIA_PROVIDERS
+    return _NVIDIA if is_on_nvidia else ""
+
+
+def _provider(facts: dict[str, Any]) -> str | None:
+    """Return ONNX Runtime's execution provider; None with another engine."""
+    return facts["flags"].get("provider") if facts["engine"] == "onnxruntime" else None

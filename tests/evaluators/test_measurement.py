@@ -40,7 +40,7 @@ def test_memory_of_the_device_is_what_the_engine_tells_or_unavailable():
     assert (told.value, told.method, told.provenance) == (4096, "as the engine reports", "measured")
     untold = numbers()["device_memory_bytes"]
     assert untold.value is None
-    assert untold.provenance == "unavailable: this device has no memory of its own"
+    assert untold.provenance == "unavailable: the engine tells of none beside the host's"
 
 
 def test_a_latency_is_the_empirical_percentile_with_its_interval_and_upper_bound():

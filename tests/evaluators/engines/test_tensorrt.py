@@ -34,6 +34,7 @@ def flags_of(precision):
     return {name: flag.default for name, flag in known.items() if flag.matters_for(precision)}
 
 
+HOPPER = Gpu("NVIDIA H200", (9, 0), 140 * 2**30, False, "580.159.04 CUDA 13.0")
 AMPERE = Gpu("RTX 3060", (8, 6), 12 * 2**30, False, "580.65 CUDA 13.0")
 ADA = AMPERE._replace(name="RTX 4060", capability=(8, 9))
 TURING = AMPERE._replace(name="T4", capability=(7, 5))
@@ -275,6 +276,16 @@ def test_without_a_package_it_says_what_brings_one(monkeypatch):
     monkeypatch.setattr(engine_module, "installed_package", lambda: None)
     assert "edge-inference-search[tensorrt-rtx]" in ENGINE.missing().remedy
     assert ENGINE.accelerator()["name"] == "RTX 3060"
+
+
+@needs_rtx
+def test_a_gpu_that_the_package_is_not_made_for_is_said_before_anything_is_built(monkeypatch):
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: HOPPER)
+    found = ENGINE.missing()
+    assert "SM75, SM80, SM86, SM89, SM120, SM121, but NVIDIA H200 is SM90" in found.what
+    assert found.remedy == "NVIDIA's own packages of tensorrt 10 or 11, or JetPack's"
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: AMPERE)
+    assert ENGINE.missing() is None
 
 
 def test_flags_and_refusals_are_those_of_a_device_elsewhere(monkeypatch):
