@@ -8,8 +8,8 @@
     score                   the answers to a part of a long validation split
 
 All but the first refuse what breaks a bound, or what some trial dominates even at the best metric
-that fine-tuning, or the rest of the answers, may give it. A model that was measured at a lower rung
-needs no gate: it is trained further where a forecast promises something.
+that fine-tuning, or the rest of the answers, may give it. A model that was measured without
+training needs no gate: forecasts know its numbers.
 """
 
 from __future__ import annotations
@@ -50,19 +50,21 @@ class Gates:
         """
         run, metric = self.run, self.run.facts.metric
         best = _at_its_best(run, record, self.hoped_cost)
+        hoped = self.hoped_cost if metric.direction == "minimize" else -self.hoped_cost
+        at_best = f"even at {metric.name} {hoped:.4g}, the best to expect of training it {_ODDS}"
         broken = _broken_bound(run, best)
         if broken is not None:
-            return f"{broken} however well it were trained"
-        if self.hoped_cost == -math.inf and metric in run.facts.objectives:
+            name, text = broken
+            return f"{text} {at_best if name == metric.name else 'however well it were trained'}"
+        is_objective = metric in run.facts.objectives
+        if self.hoped_cost == -math.inf and is_objective:
             return None
         number = _dominating(run, best)
         if number is None:
             return None
-        hoped = self.hoped_cost if metric.direction == "minimize" else -self.hoped_cost
-        return (
-            f"trial {number} would dominate it even at {metric.name} {hoped:.4g}, the best to "
-            f"expect of training it, by the models trained so far {_ODDS}"
-        )
+        if not is_objective:
+            return f"trial {number} dominates it in every objective, whatever its {metric.name}"
+        return f"trial {number} would dominate it {at_best}"
 
 
 def score_refusal(run: Run, record: TrialRecord, best_metric: float, seen: str) -> str | None:
@@ -80,7 +82,7 @@ def score_refusal(run: Run, record: TrialRecord, best_metric: float, seen: str) 
     best = _at_its_best(run, record, shown if metric.direction == "minimize" else -shown)
     broken = _broken_bound(run, best)
     if broken is not None:
-        return f"{broken} at the least, after {seen} {_ODDS}"
+        return f"{broken[1]} at the least, after {seen} {_ODDS}"
     number = _dominating(run, best)
     if number is None:
         return None
@@ -103,11 +105,12 @@ def _at_its_best(run: Run, record: TrialRecord, hoped_cost: float) -> TrialRecor
     return judged(replace(record, quantities=quantities, failure=None), facts)
 
 
-def _broken_bound(run: Run, best: TrialRecord) -> str | None:
+def _broken_bound(run: Run, best: TrialRecord) -> tuple[str, str] | None:
+    """Return the name of what breaks a bound, and that it does."""
     for name, overshoot in best.violations.items():
         if overshoot > 0:
             bound = " and ".join(run.facts.constraints_on(name))
-            return f"{bound} would be broken by {overshoot:.0%}"
+            return name, f"{bound} would be broken by {overshoot:.0%}"
     return None
 
 

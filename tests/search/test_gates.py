@@ -56,7 +56,17 @@ def test_what_breaks_a_bound_at_its_best_is_refused_however_it_may_be_trained(bu
 def test_a_bound_on_the_metric_needs_a_hope(build, run):
     bounded = replace(run, facts=build.facts(bounds={"accuracy": (0.97, None)}))
     assert Gates(bounded, hoped_cost=-math.inf).refusal(probed(build, 0.5, 1.0)) is None
-    assert "accuracy >= 0.97" in Gates(bounded, hoped_cost=-0.96).refusal(probed(build, 0.5, 1.0))
+    refusal = Gates(bounded, hoped_cost=-0.96).refusal(probed(build, 0.5, 1.0))
+    assert refusal.startswith("accuracy >= 0.97 would be broken by 1% even at accuracy 0.96, the")
+    assert "at most 0.05" in refusal
+
+
+@pytest.mark.parametrize("hoped_cost", [-math.inf, -0.9])
+def test_where_the_metric_is_no_objective_nothing_is_hoped_for(build, run, hoped_cost):
+    objectives = build.objectives("latency_p90_ms", "peak_memory_mib")
+    run = replace(run, facts=build.facts(objectives=objectives))
+    refusal = Gates(run, hoped_cost).refusal(probed(build, 1.2, 2.0))
+    assert refusal == "trial 0 dominates it in every objective, whatever its accuracy"
 
 
 def test_infeasible_trials_dominate_nothing(build):
@@ -84,7 +94,7 @@ def test_a_metric_that_is_to_be_small(build):
     numbers = {**member.quantities, "error": Quantity(0.1, "1", "chosen", "measured")}
     run = replace(build.run(replace(member, quantities=numbers)), facts=facts)
     refusal = Gates(run, hoped_cost=0.1).refusal(probed(build, 1.2, 2.0))
-    assert "even at error 0.1," in refusal
+    assert "even at error 0.1, the best to expect" in refusal
     assert Gates(run, hoped_cost=0.09).refusal(probed(build, 1.2, 2.0)) is None
 
 
