@@ -61,7 +61,6 @@ class SearchLoop:
     sampler_of: Callable[[int, int], BaseSampler] = make_sampler
     flights: Flights = field(default_factory=Flights)
     policy: Policy = field(init=False)
-    queued: int = 0
     marked_s: float = 0.0
     asked_s: float = 0.0
 
@@ -74,8 +73,6 @@ class SearchLoop:
         self._settle()
         self._measure_baseline()
         self._enqueue_first_trials()
-        waiting = state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        self.queued = len(waiting)
         canary = Canary(state, self.budget)
         canary.compare_boards()
         confirmer = Confirmer(state, self.budget)
@@ -172,9 +169,7 @@ class SearchLoop:
         parameters = state.plan.parameters
         under_way = self.flights.candidates
         origin: dict[str, Any] = {}
-        if self.queued:
-            self.queued -= 1
-        else:
+        if not state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             chosen = self.policy.propose(state.snapshot(), state.candidates, under_way)
             state.study.enqueue_trial(chosen.fixed)
             origin = origin_of(chosen.proposal)

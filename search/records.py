@@ -171,6 +171,11 @@ class NumberedRecord:
     record: TrialRecord
 
 
+def usable(record: TrialRecord | None) -> TrialRecord | None:
+    """Return a record if it has numbers."""
+    return record if record is not None and record.failure is None else None
+
+
 @dataclass(frozen=True)
 class Run:
     """A run as it stands: its facts, its baseline and its finished trials in order.
@@ -194,7 +199,7 @@ class Run:
     @property
     def usable_baseline(self) -> TrialRecord | None:
         """Return the baseline if it has numbers."""
-        return self.baseline if self.baseline and self.baseline.failure is None else None
+        return usable(self.baseline)
 
     @cached_property
     def is_confirmed(self) -> bool:

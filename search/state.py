@@ -15,7 +15,7 @@ from search.bounds import judged, resolve_bounds
 from search.evaluation import Evaluator
 from search.events import Observer
 from search.plan import Plan
-from search.records import NumberedRecord, Run, TrialRecord
+from search.records import NumberedRecord, Run, TrialRecord, usable
 from search.run_facts import RunFacts
 from search.study_attributes import run_of_study
 
@@ -81,7 +81,7 @@ class StudyState:
     @property
     def usable_baseline(self) -> TrialRecord | None:
         """Return the baseline if it has numbers."""
-        return self.baseline if self.baseline and self.baseline.failure is None else None
+        return usable(self.baseline)
 
     @property
     def finished(self) -> int:

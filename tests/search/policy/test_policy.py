@@ -221,6 +221,23 @@ def test_an_interrupted_search_goes_on_as_it_would_have(search):
     assert params[:common] == expected[:common]
 
 
+def test_a_trial_that_someone_else_enqueues_is_tried_and_belongs_to_no_arm(search):
+    half = search(50.0)
+    asked = half.state.trials[0].record.params["onnxruntime.threads"] % 4 + 1
+    state = half.state
+    wanted = replace(state.candidates[0], sparsity=0.7, flags={"threads": asked, "spinning": True})
+    state.study.enqueue_trial(
+        state.plan.parameters.params_of(state.plan.parameters.nearest(wanted))
+    )
+    before = len(state.trials)
+    resumed = search(30.0, study=half.study, stand=half.stand)
+    theirs, *ours = resumed.state.trials[before:]
+    assert theirs.record.params["sparsity"] == 0.7
+    assert theirs.record.origin == {}
+    for trial in ours:
+        assert trial.record.origin["arm"]
+
+
 def test_proposals_are_new_and_inside_the_space(search):
     found = search(150.0)
     seen = set()
