@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from evaluators.benchmark.survey import Survey
 from evaluators.engines.engine import Engine
 from search.errors import MissingError, UsageError
+from spaces.dimensions import Choice, Fixed, Value
 from spaces.schema import Space
 
 
@@ -19,10 +20,24 @@ def place(space: Space) -> str:
 def processor_name(space: Space, engine: Engine, found: Survey) -> str:
     """Return what an engine really runs on, for people."""
     accelerator = found.engines[engine.name].accelerator
+    cpu = f"CPU ({found.environment['cpu_model']})"
     if accelerator is None:
-        return f"{place(space)} CPU ({found.environment['cpu_model']})"
-    processor = accelerator.get("processor", engine.processor)
-    return f"{place(space)} {processor.upper()} ({accelerator['name']})"
+        return f"{place(space)} {cpu}"
+    own = f"{accelerator.get('processor', engine.processor).upper()} ({accelerator['name']})"
+    is_on_both = engine.processor_flag and "cpu" in chosen_processors(space, engine, found)
+    return f"{place(space)} {cpu} or {own}" if is_on_both else f"{place(space)} {own}"
+
+
+def chosen_processors(space: Space, engine: Engine, found: Survey) -> tuple[str, ...]:
+    """Return what an engine runs on with the values of its flag that a space lets it choose."""
+    flag = engine.flags(found.environment["cpu_count"])[engine.processor_flag]
+    searched: tuple[Value, ...] = (flag.default,)
+    written = space.search.engine_flags.get(engine.name, {}).get(engine.processor_flag)
+    if isinstance(written, Fixed):
+        searched = (written.value,)
+    elif isinstance(written, Choice):
+        searched = written.options
+    return tuple(sorted({engine.processor_of(value) for value in searched}))
 
 
 def stand_in_reason(engine: Engine, found: Survey) -> str | None:

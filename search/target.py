@@ -18,12 +18,17 @@ from evaluators.engines.engine import Engine
 from evaluators.failures import EvaluationFailure
 from evaluators.measurement import MEASURED, PowerSource
 from evaluators.meters import load_meter, meter_names
-from search.absence import absence_notice, processor_name, untimed_engines, why_absent
+from search.absence import (
+    absence_notice,
+    chosen_processors,
+    processor_name,
+    untimed_engines,
+    why_absent,
+)
 from search.cautions import cautions
 from search.errors import MissingError, UsageError
 from search.power_modes import PowerModes, find_power_modes
 from spaces.connection import connection_from_text
-from spaces.dimensions import Choice, Fixed, Value
 from spaces.errors import suggest
 from spaces.field_types import MeterCommand
 from spaces.schema import Space
@@ -195,7 +200,7 @@ def _without_unused(space: Space, engines: Mapping[str, Engine], found: Survey) 
     for name, engine in engines.items():
         accelerator = there[name].accelerator
         if engine.processor_flag and accelerator is not None:
-            is_used = accelerator["processor"] in _chosen_processors(space, engine, found)
+            is_used = accelerator["processor"] in chosen_processors(space, engine, found)
             there[name] = there[name]._replace(accelerator=accelerator if is_used else None)
     return found._replace(engines=there)
 
@@ -210,23 +215,11 @@ def _machine(found: Survey, engines: Mapping[str, Engine]) -> str:
 def _processors(
     space: Space, engine: Engine, found: Survey, *, is_stand_in: bool
 ) -> tuple[str, ...]:
-    """Return all that an engine's candidates run on, which for a stand-in is the CPU."""
+    """Return all that an engine's candidates run on, stand-ins for its accelerator too."""
     if not engine.processor_flag:
         is_absent = is_stand_in and found.engines[engine.name].accelerator is None
         return ("cpu",) if is_absent else (engine.processor,)
-    return _chosen_processors(space, engine, found)
-
-
-def _chosen_processors(space: Space, engine: Engine, found: Survey) -> tuple[str, ...]:
-    """Return what an engine runs on with the values of its flag that a space lets it choose."""
-    flag = engine.flags(found.environment["cpu_count"])[engine.processor_flag]
-    searched: tuple[Value, ...] = (flag.default,)
-    written = space.search.engine_flags.get(engine.name, {}).get(engine.processor_flag)
-    if isinstance(written, Fixed):
-        searched = (written.value,)
-    elif isinstance(written, Choice):
-        searched = written.options
-    return tuple(sorted({engine.processor_of(value) for value in searched}))
+    return chosen_processors(space, engine, found)
 
 
 def _together(processors: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -302,9 +295,11 @@ def _find_power(
         return _NO_POWER
     boards = space.device.connect
     option = f" --connect {boards[0]}" if boards else ""
+    left_out = [_PROCESSORS[each] for each in processors if each != "cpu"]
+    but = f", which knows nothing of {' and '.join(left_out)}" if left_out else ""
     notice = (
         f"{no_meter(processors)}: power and energy are estimates, the share of CPU time x the "
-        f"rated power of {rated:g} W, marked ~ wherever they are shown. "
+        f"rated power of {rated:g} W{but}, marked ~ wherever they are shown. "
         f"`python -m search devices{option}` says why each meter can't be read."
     )
     return PowerSource(None, rated), [notice]

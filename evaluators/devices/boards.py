@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from evaluators.benchmark.environment import boot_id
-from evaluators.benchmark.survey import Survey
+from evaluators.benchmark.survey import EngineFound, Survey
 from evaluators.child_process import Limits
 from evaluators.devices.device import Device
 from evaluators.devices.ssh import SshDevice
@@ -93,7 +93,7 @@ class Boards(Device):
         """
         first, *others = (board.look(meter, program) for board in self._usable)
         for board, found in zip(self._usable[1:], others, strict=True):
-            if found.fingerprint != first.fingerprint:
+            if _kind(found) != _kind(first):
                 raise DeviceLost(
                     f"{board.name} must be the same as {self._first.name}, but "
                     f"{_difference(first, found)}. Search on boards of one kind, set up alike."
@@ -219,6 +219,12 @@ class Boards(Device):
             self._freed.notify_all()
 
 
+def _kind(found: Survey) -> tuple[object, ...]:
+    """Return what boards of one kind have in common: what one compiled, another measures."""
+    accelerators = {name: engine.accelerator for name, engine in found.engines.items()}
+    return found.fingerprint, accelerators
+
+
 def _difference(first: Survey, other: Survey) -> str:
     """Say in words what tells two boards apart."""
     for name in ("machine", "cpu_model", "cpu_count", "python"):
@@ -226,7 +232,13 @@ def _difference(first: Survey, other: Survey) -> str:
         if here != there:
             return f"its {name} is {there} and not {here}"
     for name, engine in first.engines.items():
-        version = other.engines[name].version
-        if engine.version != version:
-            return f"it has {name} {version} and not {engine.version}"
+        there = other.engines[name]
+        if (engine.distribution, engine.version) != (there.distribution, there.version):
+            return f"it has {_package(name, there)} and not {_package(name, engine)}"
+        if engine.accelerator != there.accelerator:
+            return f"its {name} has {there.accelerator} and not {engine.accelerator}"
     return "its processor or system is another"
+
+
+def _package(name: str, engine: EngineFound) -> str:
+    return f"{engine.distribution or name} {engine.version}"

@@ -31,13 +31,14 @@ from evaluators.meters.sampled import PowerFiles, SampledMeter
 from evaluators.meters.sysfs import read_word
 
 KNOWN: Dict[str, Tuple[str, ...]] = {
-    "amdgpu": ("gpu",),  # drivers/gpu/drm/amd/pm: the SoC; on an APU that includes the CPU
+    "amdgpu": (),  # drivers/gpu/drm/amd/pm: a card, or the SoC of an APU with its CPU
     "nouveau": ("gpu",),  # drivers/gpu/drm/nouveau/nouveau_hwmon.c
     "zenpower": ("cpu",),  # SVI2_P_Core and SVI2_P_SoC, two rails side by side
     "fam15h_power": ("cpu",),  # Documentation/hwmon/fam15h_power.rst: the processor
     "power_meter": WHOLE_BOARD,  # Documentation/hwmon/acpi_power_meter.rst: the machine
 }
-"""Chip -> what it measures."""
+"""Chip -> what it measures; nothing where that is for the person to know."""
+_GPUS = ("amdgpu", "nouveau")
 
 
 class _Input(NamedTuple):
@@ -87,7 +88,7 @@ class HwmonMeter(SampledMeter):
     def sources(self) -> List[PowerFiles]:
         """Return the part's inputs; of several GPUs the first, which is what engines use."""
         found = [each for each in self._inputs() if each.part == self._part]
-        if self.processors == ("gpu",):
+        if self._part in _GPUS:
             found = [each for each in found if each.device == found[0].device]
         return [
             PowerFiles("{}@{}/{}".format(each.chip, each.device, each.label), (each.path,), 1e-6)

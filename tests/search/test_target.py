@@ -301,13 +301,23 @@ def test_a_named_meter_of_something_else_is_refused(space_of, monkeypatch, meter
 
 
 def test_a_named_chip_of_something_else_is_refused(space_of, sensors):
-    sensors(amdgpu=30, power_meter=50)
+    sensors(nouveau=30, power_meter=50)
     with pytest.raises(
         UsageError, match=r"must measure what candidates run on \(cpu\), but got 'h"
     ):
-        find_target(space_of(header=device(meter="hwmon:amdgpu")))
+        find_target(space_of(header=device(meter="hwmon:nouveau")))
     found = find_target(space_of(header=device(meter="hwmon:power_meter")))
     assert found.power.meter == "hwmon:power_meter"
+
+
+def test_the_sensor_of_a_card_or_an_apu_is_only_taken_if_named(space_of, sensors):
+    sensors(amdgpu=30)
+    flags = "search: {engine_flags: {onnxruntime: {provider: cuda}}}\n"
+    for engine_flags in ("", flags):
+        found = find_target(space_of(engine_flags, engines="onnxruntime", header=device()))
+        assert found.power.meter is None
+    named = find_target(space_of(header=device(meter="hwmon:amdgpu")))
+    assert named.power.meter == "hwmon:amdgpu"
 
 
 def test_a_sensor_that_only_the_person_knows_is_taken_if_named(space_of, sensors):
@@ -424,6 +434,16 @@ def test_a_stand_in_for_a_gpu_is_named_after_it(space_of, monkeypatch, asked):
     header = ELSEWHERE % "host-cpu"
     found = find_target(space_of(flags, engines="onnxruntime", header=header))
     assert f"is measured on this machine's GPU ({GPU}) instead of nuc-7" in found.notices[0]
+
+
+def test_a_stand_in_on_both_is_named_after_both(space_of, monkeypatch, asked):
+    gpu = Gpu(GPU, (8, 9), 8 * 2**30, False, "580.65 CUDA 13.0")
+    monkeypatch.setattr(load_engine("onnxruntime"), "met", None)
+    monkeypatch.setattr(onnxruntime_engine, "find_gpu", lambda: gpu)
+    flags = "search: {engine_flags: {onnxruntime: {provider: [cpu, cuda]}}}\n"
+    found = find_target(space_of(flags, engines="onnxruntime", header=ELSEWHERE % "host-cpu"))
+    both = f"this machine's CPU ({cpu_model()}) or GPU ({GPU})"
+    assert found.provenance == {"onnxruntime": f"measured: on {both} instead of nuc-7"}
 
 
 def test_another_gpu_is_a_stand_in_that_says_so(space_of, gpu_engine, asked):

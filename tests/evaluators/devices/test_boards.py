@@ -187,6 +187,26 @@ def test_boards_must_be_alike(pair):
         device.look()
 
 
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"distribution": "onnxruntime-gpu"}, r"it has onnxruntime-gpu \S+ and not onnxruntime"),
+        ({"accelerator": {"name": "Xavier"}}, r"its onnxruntime has .*Xavier.* and not None"),
+    ],
+)
+def test_what_tells_two_boards_apart_is_said(pair, changes, match):
+    device, one, other = pair
+    engines = {**one.survey.engines}
+    engines["onnxruntime"] = engines["onnxruntime"]._replace(**changes)
+    other.survey = other.survey._replace(engines=engines, fingerprint=str(changes))
+    with pytest.raises(DeviceLost, match=match):
+        device.look()
+    other.survey = other.survey._replace(fingerprint=one.survey.fingerprint)
+    if "accelerator" in changes:
+        with pytest.raises(DeviceLost, match=match):
+            device.look()
+
+
 def test_there_is_a_lane_for_each_board_and_one_to_build_but_one_where_it_is_this_machine(
     pair, monkeypatch
 ):

@@ -30,7 +30,7 @@ def choices(root):
 @pytest.mark.parametrize(
     ("chip", "processors"),
     [
-        ("amdgpu", ("gpu",)),
+        ("amdgpu", ()),
         ("nouveau", ("gpu",)),
         ("zenpower", ("cpu",)),
         ("fam15h_power", ("cpu",)),

@@ -75,16 +75,16 @@ def test_this_versions_meters_from_the_most_exact_on():
 
 
 def test_parts_are_chosen_like_meters(tree):
-    for hwmon, chip, power_uw in [("hwmon0", "amdgpu", 1), ("hwmon1", "power_meter", 2)]:
+    for hwmon, chip, power_uw in [("hwmon0", "nouveau", 1), ("hwmon1", "power_meter", 2)]:
         tree[f"{hwmon}/name"], tree[f"{hwmon}/power1_input"] = chip, power_uw
     meter = HwmonMeter(str(tree))
-    assert choose("gpu", *meter.parts()) == "hwmon:amdgpu"
+    assert choose("gpu", *meter.parts()) == "hwmon:nouveau"
     assert choose("cpu", *meter.parts()) == "hwmon:power_meter"
 
 
 def test_a_part_is_loaded_by_its_name():
-    meter = load_meter("hwmon:amdgpu")
-    assert (meter.name, meter.processors) == ("hwmon:amdgpu", ("gpu",))
+    meter = load_meter("hwmon:zenpower")
+    assert (meter.name, meter.processors) == ("hwmon:zenpower", ("cpu",))
 
 
 @pytest.mark.parametrize("name", ["rpl", "rapl:core", "meter", "sampled", ""])
