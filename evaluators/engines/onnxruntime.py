@@ -181,7 +181,7 @@ class OnnxRuntime(Engine):
     def start_accelerator(self, flags: Mapping[str, FlagValue]) -> None:
         """Load CUDA and make the GPU's context where a provider is going to run there."""
         if _provider(flags) in _NVIDIA and find_gpu() is not None:  # without one, `open` says why
-            _prepare_cuda()
+            _prepare_cuda(_provider(flags))
             Cuda().enter()
 
     def compile(
@@ -279,15 +279,18 @@ def _runtime_version() -> Tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", str(onnxruntime.__version__))[:2])
 
 
-def _prepare_cuda() -> None:
+def _prepare_cuda(provider: str) -> None:
     """Forbid TF32, then load CUDA and cuDNN from NVIDIA's own wheels, where nothing else looks.
 
-    ONNX Runtime does that since 1.21; where there are no such wheels, as on a Jetson, it is no
-    error, and what the system has is found later.
+    The variable holds for the whole process, and goes above the option: so it is set where there is
+    no option, or where it allows what the option forbids.
+    ONNX Runtime loads the libraries since 1.21; before, they come with the first session.
     """
     import onnxruntime
 
-    os.environ[_TF32_VARIABLE] = "0"
+    has_option = "use_tf32" in _provider_options(provider, Path())
+    if not has_option or _TF32_VARIABLE in os.environ:
+        os.environ[_TF32_VARIABLE] = "0"
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
 
@@ -318,7 +321,7 @@ def _load(path: Path, options: Any, provider: str = "cpu", folder: Path = Path()
             "{}. Install that build, or choose cpu.".format(provider, ", ".join(have))
         )
     if provider in _NVIDIA:
-        _prepare_cuda()
+        _prepare_cuda(provider)
     wanted = {name: _provider_options(provider, folder), "CPUExecutionProvider": {}}
     try:
         session = onnxruntime.InferenceSession(

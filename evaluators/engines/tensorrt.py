@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
 from evaluators.engines.engine import Compiled, Engine, Missing, Session
-from evaluators.engines.nvidia.build import TENSORRT_ITSELF, build_plan, unknown_gpu
+from evaluators.engines.nvidia.build import TENSORRT_ITSELF, build_plan
 from evaluators.engines.nvidia.cuda import LIBRARY, Cuda, Gpu, find_gpu, gpu_from_json
 from evaluators.engines.nvidia.package import installed_package, is_rtx, load_package
 from evaluators.engines.nvidia.session import TensorRtSession
@@ -32,6 +32,8 @@ _BOARD_FILE = Path("/proc/device-tree/model")
 _WITH_DLA = ((7, 2), (8, 7))
 """Xavier and Orin. Other Jetsons have no DLA; an Orin Nano has none either, and says so."""
 _TF32, _BF16, _FP8, _SPARSE = (8, 0), (8, 0), (8, 9), (8, 0)
+_NOT_FOR_RTX = ((5, 3), (6, 2), (7, 0), (7, 2), (8, 7), (9, 0), (10, 0), (10, 3), (11, 0))
+"""Jetsons and data centres, as 1.7 has it; what else a package doesn't build for, a build says."""
 _RTX_DISTRIBUTION = "tensorrt-rtx-cu13-bindings"
 
 
@@ -94,9 +96,10 @@ class TensorRt(Engine):
             )
         if installed_package() is None:
             return missing_package(_board())
-        unknown = unknown_gpu(load_package(), gpu) if is_rtx(self.module) else None
-        what = "a TensorRT other than this one ({})".format(unknown)
-        return None if unknown is None else Missing(what, TENSORRT_ITSELF)
+        if is_rtx(self.module) and gpu.capability in _NOT_FOR_RTX:
+            what = "TensorRT itself: that for RTX isn't made for {}, which is {}"
+            return Missing(what.format(gpu.name, gpu.sm), TENSORRT_ITSELF)
+        return None
 
     def accelerator(self) -> Optional[Dict[str, Any]]:
         """Return the GPU, and the module that is TensorRT."""

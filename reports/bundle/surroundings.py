@@ -11,6 +11,9 @@ _EDGETPU = """\
 _NVIDIA = """\
 # The GPU needs NVIDIA's Container Toolkit on the host, and in here: docker run --gpus all
 """
+_TENSORRT = """\
+# TensorRT's libraries have to come into the image, too: start from one of NVIDIA's that has them.
+"""
 _NVIDIA_PROVIDERS = ("cuda", "tensorrt", "tensorrt_rtx")
 _CUDA_EXTRAS = {"onnxruntime-gpu": "[cuda,cudnn]"}
 """What brings CUDA's libraries into an image that hasn't them, for the provider ``cuda``."""
@@ -49,8 +52,10 @@ def _accelerator(facts: dict[str, Any]) -> str:
     """Return what an image needs beside Python packages."""
     if facts["engine"] == "edgetpu":
         return _EDGETPU
-    is_on_nvidia = facts["engine"] == "tensorrt" or _provider(facts) in _NVIDIA_PROVIDERS
-    return _NVIDIA if is_on_nvidia else ""
+    runtime = "tensorrt" if facts["engine"] == "tensorrt" else _provider(facts)
+    if runtime not in _NVIDIA_PROVIDERS:
+        return ""
+    return _NVIDIA if runtime == "cuda" else _NVIDIA + _TENSORRT
 
 
 def _provider(facts: dict[str, Any]) -> str | None:

@@ -19,7 +19,7 @@ def test_a_run_grows_and_every_part_of_its_trials_is_timed(monkeypatch, tmp_path
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["quick"] is True
     times = {"overhead", "overhead_cpu", "overhead_plain", "tell", "progress"}
-    times |= {"choice", "choice_cpu", "ask", "ask_cpu"}
+    times |= {"overhead_with_choice", "choice", "choice_cpu", "ask", "ask_cpu"}
     assert all(figures[f"{name}_ms_at_25"] > 0 for name in times)
     assert all(figures[f"{name}_s_at_25"] > 0 for name in ("resume", "load", "front", "report"))
     assert figures["overhead_ms_at_25"] > figures["tell_ms_at_25"]

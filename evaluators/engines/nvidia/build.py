@@ -121,23 +121,17 @@ def _parse(package: Package, network: Any, model: bytes, gpu: Gpu) -> None:
     )
 
 
-def unknown_gpu(package: Package, gpu: Gpu) -> Optional[str]:
-    """Return that TensorRT for RTX doesn't build for a GPU, or None where it does."""
-    known = package.module.ComputeCapability
-    if hasattr(known, gpu.sm):
-        return None
-    names = ", ".join(
-        sorted((n for n in dir(known) if n.startswith("SM")), key=lambda n: int(n[2:]))
-    )
-    return "{} builds for {}, but {} is {}".format(package.title, names, gpu.name, gpu.sm)
-
-
 def _set_capability(package: Package, config: Any, gpu: Gpu) -> None:
-    unknown = unknown_gpu(package, gpu)
-    if unknown is not None:
-        raise CandidateRejected("{}. Install TensorRT itself: {}.".format(unknown, TENSORRT_ITSELF))
+    known = package.module.ComputeCapability
+    if not hasattr(known, gpu.sm):
+        names = ", ".join(sorted(name for name in dir(known) if name.startswith("SM")))
+        raise CandidateRejected(
+            "{} builds for {}, but {} is {}. Install TensorRT itself: {}.".format(
+                package.title, names, gpu.name, gpu.sm, TENSORRT_ITSELF
+            )
+        )
     config.num_compute_capabilities = 1
-    config.set_compute_capability(getattr(package.module.ComputeCapability, gpu.sm), 0)
+    config.set_compute_capability(getattr(known, gpu.sm), 0)
 
 
 def _set_precision(

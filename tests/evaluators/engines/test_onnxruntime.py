@@ -289,6 +289,16 @@ def test_fp32_is_no_tf32_on_cuda(offloading, conv_model, tmp_path, monkeypatch, 
     assert seen == ["0"]
 
 
+def test_a_process_keeps_its_tf32_where_an_option_forbids_ours(
+    offloading, conv_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(onnxruntime, "__version__", "1.18.0")
+    offloading(takes=("Conv", "FusedConv"))
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    ENGINE.compile(conv_model.folder, "fp32", {**FLAGS, "provider": "cuda"}, tmp_path)
+    assert "NVIDIA_TF32_OVERRIDE" not in os.environ
+
+
 def test_a_provider_keeps_what_it_compiled_and_says_what_it_left(offloading, conv_model, tmp_path):
     stand_in = offloading(takes=("Conv", "FusedConv"))
     compiled = ENGINE.compile(conv_model.folder, "fp32", ON_TENSORRT, tmp_path)

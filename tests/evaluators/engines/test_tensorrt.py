@@ -279,12 +279,16 @@ def test_without_a_package_it_says_what_brings_one(monkeypatch):
 
 
 @needs_rtx
-def test_a_gpu_that_the_package_is_not_made_for_is_said_before_anything_is_built(monkeypatch):
+def test_a_gpu_that_tensorrt_for_rtx_is_not_made_for_is_said_before_anything_is_built(monkeypatch):
     monkeypatch.setattr(engine_module, "find_gpu", lambda: HOPPER)
+    monkeypatch.setattr(ENGINE, "module", "tensorrt_rtx_bindings")
     found = ENGINE.missing()
-    assert "SM75, SM80, SM86, SM89, SM120, SM121, but NVIDIA H200 is SM90" in found.what
+    assert found.what.endswith("that for RTX isn't made for NVIDIA H200, which is SM90")
     assert found.remedy == "NVIDIA's own packages of tensorrt 10 or 11, or JetPack's"
     monkeypatch.setattr(engine_module, "find_gpu", lambda: AMPERE)
+    assert ENGINE.missing() is None
+    monkeypatch.setattr(engine_module, "find_gpu", lambda: HOPPER)
+    monkeypatch.setattr(ENGINE, "module", "tensorrt")
     assert ENGINE.missing() is None
 
 

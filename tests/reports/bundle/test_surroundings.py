@@ -27,6 +27,7 @@ def test_an_edge_tpu_needs_more_than_python_packages(stand_in):
     [
         ("tensorrt", {}, True),
         ("onnxruntime", {"provider": "cuda"}, True),
+        ("onnxruntime", {"provider": "tensorrt"}, True),
         ("onnxruntime", {"provider": "cpu"}, False),
         ("openvino", {"provider": "cuda"}, False),
     ],
@@ -34,6 +35,8 @@ def test_an_edge_tpu_needs_more_than_python_packages(stand_in):
 def test_a_gpu_is_handed_to_the_image(exported, engine, flags, needs_gpu):
     facts = {**bundle_facts(exported), "engine": engine, "flags": flags}
     assert ("--gpus all" in dockerfile(facts)) is needs_gpu
+    is_tensorrt = needs_gpu and flags != {"provider": "cuda"}
+    assert ("TensorRT's libraries" in dockerfile(facts)) is is_tensorrt
 
 
 def test_cuda_comes_with_the_build_of_onnx_runtime_that_needs_it(exported):
