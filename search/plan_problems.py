@@ -11,7 +11,8 @@ from evaluators.flag import Flag
 from evaluators.quantize import settings_of, source_of
 from evaluators.workload_facts import WorkloadFacts
 from search.power_modes import power_mode_problems
-from search.target import Target, no_meter
+from search.power_source import no_meter
+from search.target import Target
 from spaces.constraints import figure_faults
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
 from spaces.errors import Problem, shown, suggest

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import psutil
 
-from evaluators.benchmark.survey import MeterFound, Survey, best_meter
+from evaluators.benchmark.survey import Survey
 from evaluators.child_process import Limits
 from evaluators.devices.boards import Boards
 from evaluators.devices.device import Device
@@ -17,7 +17,6 @@ from evaluators.engines import engine_names, load_engine
 from evaluators.engines.engine import Engine
 from evaluators.failures import EvaluationFailure
 from evaluators.measurement import MEASURED, PowerSource
-from evaluators.meters import load_meter, meter_names
 from search.absence import (
     absence_notice,
     chosen_processors,
@@ -28,14 +27,12 @@ from search.absence import (
 from search.cautions import cautions
 from search.errors import MissingError, UsageError
 from search.power_modes import PowerModes, find_power_modes
+from search.power_source import NO_POWER, find_power, named_meter
 from spaces.connection import connection_from_text
 from spaces.errors import suggest
-from spaces.field_types import MeterCommand
 from spaces.schema import Space
 
 _SHARE_OF_MEMORY = 0.75
-_PROCESSORS = {"cpu": "the CPU", "gpu": "the GPU", "npu": "the NPU", "edgetpu": "the Edge TPU"}
-_NO_POWER: tuple[PowerSource, list[str]] = (PowerSource(None, None), [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,7 @@ def find_target(space: Space) -> Target:
         MissingError: If an engine or the device isn't there, saying what would add it.
     """
     _check_engine_names(space)
-    meter, program = _named_meter(space)
+    meter, program = named_meter(space)
     device = _device(space)
     try:
         modes = find_power_modes(space, device)
@@ -170,14 +167,14 @@ def _target(space: Space, device: Device, found: Survey, program: tuple[str, ...
         name: f"measured: on {where[name]} instead of {space.device.name}" if why else MEASURED
         for name, why in reasons.items()
     }
-    power, power_notices = _NO_POWER
+    power, power_notices = NO_POWER
     processors = {
         name: _processors(space, engine, found, is_stand_in=name in absent)
         for name, engine in engines.items()
         if name not in untimed
     }
     if processors:
-        power, power_notices = _find_power(space, found, program, _together(processors))
+        power, power_notices = find_power(space, found, program, _together(processors))
     notices = [
         absence_notice(space, name, why, where[name], untimed.get(name))
         for name, why in absent.items()
@@ -226,13 +223,6 @@ def _together(processors: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted(set().union(*processors.values())))
 
 
-def no_meter(processors: Sequence[str]) -> str:
-    """Return that no meter measures what candidates run on; one of each of several won't do."""
-    words = " and ".join(_PROCESSORS[each] for each in processors) or "this"
-    together = " together" if len(processors) > 1 else ""
-    return f"No power meter here measures {words}{together}"
-
-
 def _check_engine_names(space: Space) -> None:
     for name in space.device.engines:
         if name not in engine_names():
@@ -279,68 +269,3 @@ def _lacks(space: Space, engine: Engine, found: Survey) -> list[str]:
 def pip_install(engine: Engine, python: str) -> str:
     """Return what adds an engine to a board, where nothing of this program is installed."""
     return f"{python} -m pip install {engine.distribution}"
-
-
-def _find_power(
-    space: Space, found: Survey, program: tuple[str, ...], processors: tuple[str, ...]
-) -> tuple[PowerSource, list[str]]:
-    best, rated = best_meter(found.meters, *processors), space.device.rated_power_w
-    meter = best
-    if found.named is not None:
-        meter = _usable(best, found, found.named)
-        _check_measures(space, meter, processors)
-    if meter is not None:
-        return PowerSource(meter.name, rated, program), []
-    if rated is None:
-        return _NO_POWER
-    boards = space.device.connect
-    option = f" --connect {boards[0]}" if boards else ""
-    left_out = [_PROCESSORS[each] for each in processors if each != "cpu"]
-    but = f", which knows nothing of {' and '.join(left_out)}" if left_out else ""
-    notice = (
-        f"{no_meter(processors)}: power and energy are estimates, the share of CPU time x the "
-        f"rated power of {rated:g} W{but}, marked ~ wherever they are shown. "
-        f"`python -m search devices{option}` says why each meter can't be read."
-    )
-    return PowerSource(None, rated), [notice]
-
-
-def _named_meter(space: Space) -> tuple[str | None, tuple[str, ...]]:
-    """Return the meter that the space file names, and the program where it is one."""
-    choice = space.device.meter
-    name, program = (
-        ("command", choice.command) if isinstance(choice, MeterCommand) else (choice, ())
-    )
-    if name is not None:
-        try:
-            load_meter(name, program)
-        except KeyError:
-            problem = space.problem(
-                "device.meter", "must be a meter", name, suggest(name, meter_names())
-            )
-            raise UsageError.of([problem]) from None
-    return name, program
-
-
-def _check_measures(space: Space, meter: MeterFound, processors: tuple[str, ...]) -> None:
-    """Make sure that a meter measures all that candidates run on, where anybody can know.
-
-    Raises:
-        UsageError: If their power would be that of something else.
-    """
-    if not meter.processors or set(processors) <= set(meter.processors):
-        return
-    rule = f"must measure what candidates run on ({', '.join(processors)})"
-    remedy = f"It measures {', '.join(meter.processors)}. Leave it out to take the best found."
-    raise UsageError.of([space.problem("device.meter", rule, meter.name, remedy)])
-
-
-def _usable(best: MeterFound | None, found: Survey, named: MeterFound) -> MeterFound:
-    """Return the meter that was named, or the best of its parts where it has several."""
-    meter = named if found.meters == [named] else best or named
-    if meter.unavailable_reason is not None:
-        raise MissingError(
-            f"device.meter {named.name}: {meter.unavailable_reason}. Leave it out to take the best "
-            "found."
-        )
-    return meter

@@ -6,9 +6,8 @@
             -> first inference -> warm up -> time (meter and watch running) -> throughput
             -> peak memory -> outputs -> answer
 
-Where the device is absent and nothing may stand in for it, outputs are all that is asked for.
-
-Run as ``python -m evaluators.benchmark.worker``; it answers requests as `evaluators.service` says.
+Where the device is absent and nothing may stand in for it, outputs are all that is asked for. Run
+as ``python -m evaluators.benchmark.worker``; `evaluators.service` says how it answers requests.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from evaluators.measurement import PowerSource
 from evaluators.meters.hwmon import METER as HWMON
 from evaluators.meters.nvml import METER as NVML
 from evaluators.meters.rapl import METER as RAPL
-from search import target
+from search import power_source, target
 from search.errors import MissingError, UsageError
 from search.target import child_limits, find_target
 
@@ -50,7 +50,7 @@ def _no_cautions(monkeypatch):
 
 @pytest.fixture
 def without_meters(monkeypatch):
-    monkeypatch.setattr(target, "best_meter", lambda meters, processor: None)
+    monkeypatch.setattr(power_source, "best_meter", lambda meters, processor: None)
 
 
 def test_engines_keep_the_order_of_the_file(space_of):
@@ -402,7 +402,9 @@ def gpu_engine(monkeypatch):
 def asked(monkeypatch):
     """Return the processors that a meter was asked for."""
     processors = []
-    monkeypatch.setattr(target, "best_meter", lambda _meters, *names: processors.extend(names))
+    monkeypatch.setattr(
+        power_source, "best_meter", lambda _meters, *names: processors.extend(names)
+    )
     return processors
 
 

@@ -1,0 +1,1 @@
+"""What the engine of ONNX Runtime is made of: its execution providers."""
