@@ -53,6 +53,7 @@ class SearchLoop:
         dashboard: Shows the study in optuna-dashboard; None for one without a folder.
         sampler_of: Seed of the study, number of the trial -> the sampler that proposes it.
         flights: The trials under way.
+        queued: How many wait in the study, as far as is known: the first ones, and others'.
     """
 
     state: StudyState
@@ -61,6 +62,7 @@ class SearchLoop:
     sampler_of: Callable[[int, int], BaseSampler] = make_sampler
     flights: Flights = field(default_factory=Flights)
     policy: Policy = field(init=False)
+    queued: int = 0
     marked_s: float = 0.0
     asked_s: float = 0.0
 
@@ -73,6 +75,7 @@ class SearchLoop:
         self._settle()
         self._measure_baseline()
         self._enqueue_first_trials()
+        self._count_queued()
         canary = Canary(state, self.budget)
         canary.compare_boards()
         confirmer = Confirmer(state, self.budget)
@@ -165,17 +168,26 @@ class SearchLoop:
 
     def _ask(self) -> tuple[optuna.Trial, Candidate, dict[str, Any]]:
         """Return the next trial: a queued one, the policy's, or the sampler's; and its origin."""
-        state = self.state
-        parameters = state.plan.parameters
+        state, chosen = self.state, None
         under_way = self.flights.candidates
-        origin: dict[str, Any] = {}
-        if not state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        if self.queued:
+            self.queued -= 1
+        else:
             chosen = self.policy.propose(state.snapshot(), state.candidates, under_way)
             state.study.enqueue_trial(chosen.fixed)
-            origin = origin_of(chosen.proposal)
         state.study.sampler = self.sampler_of(state.seed, len(state.trials) + len(under_way))
         trial = state.study.ask()
-        return trial, parameters.ask(trial), origin
+        candidate = state.plan.parameters.ask(trial)
+        if chosen is None:
+            return trial, candidate, {}
+        if chosen.fixed.items() <= trial.params.items():
+            return trial, candidate, origin_of(chosen.proposal)
+        self._count_queued()  # someone else's came first, and what was chosen waits
+        return trial, candidate, {}
+
+    def _count_queued(self) -> None:
+        waiting = self.state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        self.queued = len(waiting)
 
     def _evaluation(self, flight: Flight) -> Callable[[], TrialRecord]:
         """Return what measures a candidate; the first trial is the baseline, which just was."""

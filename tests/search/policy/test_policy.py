@@ -221,21 +221,27 @@ def test_an_interrupted_search_goes_on_as_it_would_have(search):
     assert params[:common] == expected[:common]
 
 
-def test_a_trial_that_someone_else_enqueues_is_tried_and_belongs_to_no_arm(search):
+def test_a_trial_that_someone_else_enqueues_is_tried_and_belongs_to_no_arm(search, monkeypatch):
     half = search(50.0)
-    asked = half.state.trials[0].record.params["onnxruntime.threads"] % 4 + 1
     state = half.state
-    wanted = replace(state.candidates[0], sparsity=0.7, flags={"threads": asked, "spinning": True})
-    state.study.enqueue_trial(
-        state.plan.parameters.params_of(state.plan.parameters.nearest(wanted))
-    )
-    before = len(state.trials)
+    parameters = state.plan.parameters
+    wanted = [parameters.nearest(replace(state.candidates[0], sparsity=s)) for s in (0.6, 0.7)]
+    before, propose = len(state.trials), Policy.propose
+
+    def propose_when_others_have_come(policy, run, *others):
+        if len(run.trials) == before:  # after the queue was counted
+            for candidate in wanted:
+                state.study.enqueue_trial(parameters.params_of(candidate))
+        return propose(policy, run, *others)
+
+    monkeypatch.setattr(Policy, "propose", propose_when_others_have_come)
     resumed = search(30.0, study=half.study, stand=half.stand)
-    theirs, *ours = resumed.state.trials[before:]
-    assert theirs.record.params["sparsity"] == 0.7
-    assert theirs.record.origin == {}
-    for trial in ours:
-        assert trial.record.origin["arm"]
+    first, second, chosen, *ours = resumed.state.trials[before:]
+    assert [first.record.params["sparsity"], second.record.params["sparsity"]] == [0.6, 0.7]
+    assert [each.record.origin for each in (first, second, chosen)] == [{}, {}, {}]
+    assert ours
+    assert all(trial.record.origin["arm"] for trial in ours)
+    assert not resumed.study.get_trials(states=(optuna.trial.TrialState.WAITING,))
 
 
 def test_proposals_are_new_and_inside_the_space(search):
