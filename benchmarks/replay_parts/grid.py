@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,9 +45,9 @@ class ShapePoint(NamedTuple):
     flags: tuple[tuple[str, FlagValue], ...]
 
 
-def grid_space() -> Space:
-    """Return the space of the grid."""
-    return load_space(SPACE_FILE, ())
+def grid_space(overrides: Sequence[str] = ()) -> Space:
+    """Return the space of the grid; overrides, as ``--set`` has them, may only leave points out."""
+    return load_space(SPACE_FILE, overrides)
 
 
 def model_points(space: Space, start: str) -> Iterator[ModelPoint]:

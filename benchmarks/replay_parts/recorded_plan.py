@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.fidelity_parts.measure import LIMITS
-from benchmarks.replay_parts.grid import SPACE_FILE
+from benchmarks.replay_parts.grid import grid_space
 from benchmarks.replay_parts.table import Table
 from evaluators.devices.local import LocalDevice
 from evaluators.engines import load_engine
 from evaluators.measurement import MEASURED, PowerSource
 from search.plan import Plan, make_plan
 from search.target import Target
-from spaces.load import load_space
 
 
 class RecordedDevice(LocalDevice):
@@ -33,9 +32,9 @@ def recorded_plan(table: Table, overrides: Sequence[str] = ()) -> Plan:
 
     Args:
         table: What was recorded.
-        overrides: As ``--set`` has them; they may only leave points out.
+        overrides: Of `grid_space`.
     """
-    space = load_space(SPACE_FILE, overrides)
+    space = grid_space(overrides)
     names = space.device.engines
     target = Target(
         {name: load_engine(name) for name in names},

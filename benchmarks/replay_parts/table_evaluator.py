@@ -91,13 +91,11 @@ class TableEvaluator:
         probed: dict[str, float] = {}
         if refuse is not None:
             found, probed = self._spend(replace(candidate, distillation=None))
-            record = self._record_of(candidate, found, probed)
             costs = _costs(self.table.shapes[shape_of(candidate)])
-            reason = refuse(replace(record, quantities=costs))
+            record = replace(self._record_of(candidate, found, probed), quantities=costs)
+            reason = refuse(record)
             if reason is not None:
-                return replace(
-                    record, quantities=costs, failure=Failure(GATED, reason, "benchmark")
-                )
+                return replace(record, failure=Failure(GATED, reason, "benchmark"))
         found, seconds = self._spend(candidate)
         return self._record_of(candidate, found, _sum(probed, seconds))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from evaluators.engines.ort.providers import NVIDIA, provider_of
+
 _EDGETPU = """\
 # The Edge TPU needs Google's libedgetpu in here, and the device: docker run --device /dev/bus/usb
 # or --device /dev/apex_0. Without it `run.py` says what is missing.
@@ -14,7 +16,6 @@ _NVIDIA = """\
 _TENSORRT = """\
 # TensorRT's libraries have to come into the image, too: start from one of NVIDIA's that has them.
 """
-_NVIDIA_PROVIDERS = ("cuda", "tensorrt", "tensorrt_rtx")
 _CUDA_EXTRAS = {"onnxruntime-gpu": "[cuda,cudnn]"}
 """What brings CUDA's libraries into an image that hasn't them, for the provider ``cuda``."""
 
@@ -53,11 +54,11 @@ def _accelerator(facts: dict[str, Any]) -> str:
     if facts["engine"] == "edgetpu":
         return _EDGETPU
     runtime = "tensorrt" if facts["engine"] == "tensorrt" else _provider(facts)
-    if runtime not in _NVIDIA_PROVIDERS:
+    if runtime not in NVIDIA:
         return ""
     return _NVIDIA if runtime == "cuda" else _NVIDIA + _TENSORRT
 
 
 def _provider(facts: dict[str, Any]) -> str | None:
     """Return ONNX Runtime's execution provider; None with another engine."""
-    return facts["flags"].get("provider") if facts["engine"] == "onnxruntime" else None
+    return provider_of(facts["flags"]) if facts["engine"] == "onnxruntime" else None
