@@ -11,6 +11,8 @@ from benchmarks.outcome import Outcome
 
 FRACTIONS = (0.95, 0.98)
 """Of the best hypervolume that any method reached."""
+OF_THEIR_END = 0.98
+"""Of what a method's own search had when the budget was spent: it always gets there."""
 
 Figures = dict[str, float | int | None]
 """Name with its unit -> value; None where there was nothing to compute it from."""
@@ -61,6 +63,17 @@ def time_ratio(ours: Reached, theirs: Reached) -> float:
     return statistics.median(own_s / other_s for own_s, other_s in pairs)
 
 
+def reached_their_end(
+    outcomes: Sequence[Outcome], theirs: Sequence[Outcome], budget_s: float
+) -> Reached:
+    """Return when each search reached `OF_THEIR_END` of what another method's had in the end."""
+    found = [
+        reached([own], OF_THEIR_END * other.hypervolume_at(budget_s), budget_s)
+        for own, other in zip(outcomes, theirs, strict=True)
+    ]
+    return Reached(tuple(each.median_s for each in found), sum(each.missed for each in found))
+
+
 def figures_of(outcomes: Outcomes, ours: str, budget_s: float) -> Figures:
     """Return flat figures: names with their unit, values."""
     best = best_hypervolume(outcomes)
@@ -74,6 +87,11 @@ def figures_of(outcomes: Outcomes, ours: str, budget_s: float) -> Figures:
             if name != ours:
                 found[f"time_to_{percent}_ratio_{name}"] = time_ratio(times[ours], each)
     for name, runs in outcomes.items():
+        own, other = (reached_their_end(outcomes[n], runs, budget_s) for n in (ours, name))
+        found[f"time_to_{OF_THEIR_END * 100:.0f}_of_end_s_{name}"] = other.median_s
+        if name != ours:
+            found[f"time_to_{OF_THEIR_END * 100:.0f}_of_end_ratio_{name}"] = time_ratio(own, other)
+            found[f"missed_{OF_THEIR_END * 100:.0f}_of_end_{name}"] = own.missed
         shortest_s = statistics.median(outcome.shortest_p90_s for outcome in runs)
         found[f"best_p90_ms_{name}"] = shortest_s * 1e3 if math.isfinite(shortest_s) else None
     return found

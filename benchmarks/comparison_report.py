@@ -15,11 +15,13 @@ from rich.table import Table
 
 from benchmarks.comparison import (
     FRACTIONS,
+    OF_THEIR_END,
     Outcomes,
     Reached,
     best_hypervolume,
     mean_spent_s,
     reached,
+    reached_their_end,
     time_ratio,
 )
 from benchmarks.outcome import Outcome
@@ -38,8 +40,8 @@ def show_times(console: Console, outcomes: Outcomes, ours: str, budget_s: float)
         pad_edge=False,
     )
     table.add_column("method", no_wrap=True)
-    for fraction in FRACTIONS:
-        table.add_column(f"to {fraction:.0%}, s", justify="right")
+    for words in (*(f"{fraction:.0%}" for fraction in FRACTIONS), f"{OF_THEIR_END:.0%} of its end"):
+        table.add_column(f"to {words}, s", justify="right")
         table.add_column("ours over it", justify="right")
     for name in ("hypervolume", "p90 at -0.01, ms", "trials"):
         table.add_column(name, justify="right")
@@ -47,8 +49,9 @@ def show_times(console: Console, outcomes: Outcomes, ours: str, budget_s: float)
         table.add_row(name, *_time_cells(outcomes, name, ours, budget_s), *_end_cells(runs))
     console.print(table)
     console.print(
-        "Medians over the seeds. >: most searches never got there and count as the whole budget, "
-        "so the time is at least this, and the ratio at most.",
+        "Medians over the seeds. Where most searches never got there they count as the whole "
+        "budget: > is a time or ratio of at least this, < a ratio of at most this. Its end: the "
+        "hypervolume that the method's own search had in the end.",
         soft_wrap=True,
     )
 
@@ -96,16 +99,25 @@ def write_plot(path: Path, outcomes: Outcomes, budget_s: float) -> None:
 
 def _time_cells(outcomes: Outcomes, name: str, ours: str, budget_s: float) -> list[str]:
     best = best_hypervolume(outcomes)
+    methods = outcomes[ours], outcomes[name]
+    times = [[reached(m, fraction * best, budget_s) for m in methods] for fraction in FRACTIONS]
+    times.append([reached_their_end(m, outcomes[name], budget_s) for m in methods])
     cells = []
-    for fraction in FRACTIONS:
-        own, other = (reached(outcomes[n], fraction * best, budget_s) for n in (ours, name))
+    for own, other in times:
         cells.append(_time(other))
-        cells.append("" if name == ours else f"{time_ratio(own, other):.3f}")
+        cells.append("" if name == ours else _ratio(own, other))
     return cells
 
 
 def _time(found: Reached) -> str:
     return f"{'>' if found.is_bound else ''}{found.median_s:.0f}"
+
+
+def _ratio(own: Reached, other: Reached) -> str:
+    """Return our time over another's, marked where one of them is only known to be longer."""
+    if own.is_bound and other.is_bound:
+        return "-"
+    return f"{'>' if own.is_bound else '<' if other.is_bound else ''}{time_ratio(own, other):.3f}"
 
 
 def _end_cells(runs: Sequence[Outcome]) -> list[str]:

@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from benchmarks.comparison import figures_of, mean_spent_s, reached, time_ratio
+from benchmarks.comparison import (
+    figures_of,
+    mean_spent_s,
+    reached,
+    reached_their_end,
+    time_ratio,
+)
 from benchmarks.outcome import Outcome, Step
 
 BUDGET_S = 100.0
@@ -42,12 +48,25 @@ def test_ratios_are_of_equal_seeds_and_their_median_counts():
     assert time_ratio(ours, theirs) == 0.1  # of 10 / 100, 20 / 40 and 6 / 100
 
 
+def test_what_a_method_had_in_the_end_is_reached_by_itself_and_by_whoever_is_better():
+    ours, theirs = (reached_their_end(runs, SLOW, BUDGET_S) for runs in (FAST, SLOW))
+    assert theirs.times_s == (50.0, 40.0, 60.0)
+    assert ours.times_s == (10.0, 20.0, 6.0)  # 0.98 of 0.97, of 0.99 and of 0.5
+    assert (ours.missed, theirs.missed) == (0, 0)
+    assert reached_their_end(SLOW, FAST, BUDGET_S).missed == 2
+    late = [_outcome((50.0, 0.9), (120.0, 1.0))]  # what comes after the budget is no end
+    assert reached_their_end(late, late, BUDGET_S).times_s == (50.0,)
+
+
 def test_figures_are_flat_and_named_by_method():
     found = figures_of({"ours": FAST, "tpe": SLOW}, "ours", BUDGET_S)
     assert found["best_hypervolume"] == 1.0
     assert found["time_to_98_ratio_tpe"] == 0.1
     assert found["time_to_95_s_tpe"] == 50.0
     assert found["missed_98_tpe"] == 2
+    assert found["time_to_98_of_end_s_tpe"] == 50.0
+    assert found["time_to_98_of_end_ratio_tpe"] == 0.2
+    assert found["missed_98_of_end_tpe"] == 0
     assert found["best_p90_ms_ours"] == 1.0
     assert "time_to_98_ratio_ours" not in found
 
