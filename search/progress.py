@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import singledispatch
 from types import TracebackType
@@ -84,7 +85,7 @@ class LiveProgress:
     def __init__(self, console: Console, screen: Screen | None = None) -> None:
         self._console = console
         self._live = screen or Live(console=console, auto_refresh=False, transient=True)
-        self._below: RenderableType | None = None
+        self._below: Sequence[_LaidOutOnce] = ()
         self._head = ""
         self._trials: set[str] = set()  # under way, by the name that their stages have
         self._stages: dict[str, tuple[str, float]] = {}  # what each does, and since when
@@ -139,16 +140,24 @@ class LiveProgress:
         now = time.monotonic()
         stages = [f"{words}  {now - since:.0f} s" for words, since in self._stages.values()]
         line = Text("  |  ".join([self._head or "starting", *stages]))
-        return line if self._below is None else Group(line, self._below)
+        return Group(line, *self._below)
 
-    def _found_so_far(self, run: Run) -> RenderableType | None:
+    def _found_so_far(self, run: Run) -> Sequence[_LaidOutOnce]:
         """Return the front with its hypervolume; nothing before there is a baseline."""
         if run.baseline is None:
-            return None
+            return ()
         volume = hypervolume(run)
         below = "" if volume is None else f"hypervolume {volume:.4f}"
         most = self._console.height // 2  # the other half is for what stands around it
-        return _LaidOutOnce(Group(front_table(run, show_all=False, most=most), Text(below)))
+        parts = [*front_table(run, show_all=False, most=most).renderables, Text(below)]
+        return [self._laid_out(part) for part in parts]
+
+    def _laid_out(self, part: RenderableType) -> _LaidOutOnce:
+        """Return a part with the lines that an equal one has already: few trials change a row.
+
+        Texts are equal by their words, of which none come in two styles.
+        """
+        return next((each for each in self._below if each.content == part), _LaidOutOnce(part))
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from search.drift import CanaryReading
 from search.events import (
@@ -272,6 +273,33 @@ def test_a_redraw_shows_the_same_front_and_follows_the_width_of_the_terminal(fin
     assert any(len(line) > 66 for line in again.splitlines())
     assert all(len(line) <= 66 for line in narrow.splitlines() if "\x1b" not in line)
     assert "0.50x" in narrow
+
+
+def test_what_a_trial_changes_is_laid_out_anew_and_nothing_else(live, finished, build, monkeypatch):
+    laid_out = []
+    lay_out = Table.__rich_console__
+
+    def counted(table, *arguments):
+        laid_out.append(table)
+        return lay_out(table, *arguments)
+
+    monkeypatch.setattr(Table, "__rich_console__", counted)
+    progress, terminal = live
+    baseline, first = build.record(1.0, 4.0, 0.95), build.record(0.5, 2.0, 0.95)
+    progress(finished(first, baseline=baseline))
+    terminal.said()
+    assert len(laid_out) == 1
+    progress(finished(first, build.record(2.0, 8.0, 0.95), baseline=baseline))
+    said = terminal.said()
+    assert len(laid_out) == 1
+    assert "1 on the front of 2 finished trials" in said
+    assert "0.50x" in said
+    progress(finished(build.record(0.25, 2.0, 0.95), baseline=baseline))
+    assert len(laid_out) == 2
+    said = terminal.said()
+    assert "0.25x" in said
+    assert "0.50x" in said  # the memory's
+    assert "0.500" not in said
 
 
 def test_a_live_display_leaves_out_what_a_terminal_has_no_room_for(finished, build):
