@@ -15,7 +15,7 @@ training needs no gate: forecasts know its numbers.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,42 +29,31 @@ WRONG_AT_MOST = 0.05
 _ODDS = f"(wrong with a probability of at most {WRONG_AT_MOST:g})"
 
 
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What is known of a run, as far as it decides what is refused.
+def training_refusal(run: Run, hoped_metric: float, record: TrialRecord) -> str | None:
+    """Say why a model isn't worth training, or None where it may be.
 
-    Attributes:
+    Args:
         run: As the search has it.
-        hoped_cost: The best metric that training may give the model, as a cost; minus infinity
-            where nothing bounds it yet.
+        hoped_metric: The best metric that training may give the model; infinite, with the sign that
+            is better, where nothing bounds it yet.
+        record: What was measured of it before training; the metric may be missing.
     """
-
-    run: Run
-    hoped_cost: float
-
-    def refusal(self, record: TrialRecord) -> str | None:
-        """Say why a model isn't worth training, or None where it may be.
-
-        Args:
-            record: What was measured of it before training; the metric may be missing.
-        """
-        run, metric = self.run, self.run.facts.metric
-        best = _at_its_best(run, record, self.hoped_cost)
-        hoped = self.hoped_cost if metric.direction == "minimize" else -self.hoped_cost
-        at_best = f"even at {metric.name} {hoped:.4g}, the best to expect of training it {_ODDS}"
-        broken = _broken_bound(run, best)
-        if broken is not None:
-            name, text = broken
-            return f"{text} {at_best if name == metric.name else 'however well it were trained'}"
-        is_objective = metric in run.facts.objectives
-        if self.hoped_cost == -math.inf and is_objective:
-            return None
-        number = _dominating(run, best)
-        if number is None:
-            return None
-        if not is_objective:
-            return f"trial {number} dominates it in every objective, whatever its {metric.name}"
-        return f"trial {number} would dominate it {at_best}"
+    metric = run.facts.metric
+    best = _at_its_best(run, record, hoped_metric)
+    at_best = f"even at {metric.name} {hoped_metric:.4g}, the best to expect of training it {_ODDS}"
+    broken = _broken_bound(run, best)
+    if broken is not None:
+        name, text = broken
+        return f"{text} {at_best if name == metric.name else 'however well it were trained'}"
+    is_objective = metric in run.facts.objectives
+    if math.isinf(hoped_metric) and is_objective:
+        return None
+    number = _dominating(run, best)
+    if number is None:
+        return None
+    if not is_objective:
+        return f"trial {number} dominates it in every objective, whatever its {metric.name}"
+    return f"trial {number} would dominate it {at_best}"
 
 
 def score_refusal(run: Run, record: TrialRecord, best_metric: float, seen: str) -> str | None:
@@ -79,7 +68,7 @@ def score_refusal(run: Run, record: TrialRecord, best_metric: float, seen: str) 
     """
     metric = run.facts.metric
     shown = metric.shown_from_si(best_metric)
-    best = _at_its_best(run, record, shown if metric.direction == "minimize" else -shown)
+    best = _at_its_best(run, record, shown)
     broken = _broken_bound(run, best)
     if broken is not None:
         return f"{broken[1]} at the least, after {seen} {_ODDS}"
@@ -92,14 +81,13 @@ def score_refusal(run: Run, record: TrialRecord, best_metric: float, seen: str) 
     )
 
 
-def _at_its_best(run: Run, record: TrialRecord, hoped_cost: float) -> TrialRecord:
+def _at_its_best(run: Run, record: TrialRecord, hoped_metric: float) -> TrialRecord:
     """Return the record with each cost where a repeat might find it, and the hoped metric."""
     facts = run.facts
     quantities = dict(record.quantities)
     for objective in {*facts.objectives, *facts.bounded} - {facts.metric}:
         quantities[objective.si_name] = _at_best(quantities[objective.si_name], objective)
-    sign = 1 if facts.metric.direction == "minimize" else -1
-    hoped = facts.metric.si_from_shown(sign * hoped_cost)
+    hoped = facts.metric.si_from_shown(hoped_metric)
     best = Quantity(hoped, "1", "hoped for", "estimated: the best it could be")
     quantities[facts.metric.si_name] = best
     return judged(replace(record, quantities=quantities, failure=None), facts)

@@ -226,11 +226,10 @@ class Run:
         objectives = self.facts.objectives
         names = [objective.si_name for objective in objectives]
         values = [[record.quantities[name].value for name in names] for record in records]
-        signs = [1.0 if objective.direction == "minimize" else -1.0 for objective in objectives]
-        shown = [objective.shown_from_si(1.0) for objective in objectives]
+        factors = [objective.as_cost(objective.shown_from_si(1.0)) for objective in objectives]
         costs = np.array(values, dtype=np.float64).reshape(len(records), len(objectives))
         assert not np.isnan(costs).any(), "a feasible record has a value for every objective"
-        return costs * (np.array(shown) * signs)
+        return costs * np.array(factors, dtype=np.float64)
 
     def as_searched(self) -> Run:
         """Return the run with the values that the search saw, as if nothing was confirmed."""

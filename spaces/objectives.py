@@ -45,6 +45,10 @@ class Objective:
         """Return a value that a person wrote in SI."""
         return value / self.factor
 
+    def as_cost(self, value: float) -> float:
+        """Return a value as what is to be small, in the same unit, or turn such a cost back."""
+        return value if self.direction == "minimize" else -value
+
 
 def _latency(percentile: int) -> Objective:
     name = f"latency_p{percentile}"

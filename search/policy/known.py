@@ -71,4 +71,4 @@ def metric_cost(record: TrialRecord, run: Run) -> float:
     """Return a measured metric as a cost."""
     value = record.shown(run.facts.metric)
     assert value is not None
-    return value if run.facts.metric.direction == "minimize" else -value
+    return run.facts.metric.as_cost(value)

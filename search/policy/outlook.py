@@ -157,9 +157,8 @@ class Outlook:
 def _limit(objective: Objective, facts: RunFacts) -> float:
     """Return the largest cost that an objective's bounds allow; infinity without one."""
     low, high = facts.bounds.get(objective.name, (None, None))
-    if objective.direction == "minimize":
-        return np.inf if high is None else high
-    return np.inf if low is None else -low
+    worst = high if objective.direction == "minimize" else low
+    return np.inf if worst is None else objective.as_cost(worst)
 
 
 def _model_params(params: Params) -> Params:

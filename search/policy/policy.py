@@ -21,12 +21,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from evaluators.candidate import Candidate
 from search.evaluation import Refuse
-from search.gates import Gates
+from search.gates import training_refusal
 from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
 from search.policy.known import Known, KnownTrials, metric_cost
@@ -165,10 +166,10 @@ class Policy:
             return None
         if self.costs.training_s(candidate) <= self.costs.expected_s(untrained):
             return None
-        if run.usable_baseline is None:
-            return Gates(run, -np.inf).refusal
-        outlook = self._outlook(run, candidates)
-        return Gates(run, outlook.hoped_metric_cost(candidate)).refusal
+        hoped_cost = -math.inf
+        if run.usable_baseline is not None:
+            hoped_cost = self._outlook(run, candidates).hoped_metric_cost(candidate)
+        return partial(training_refusal, run, run.facts.metric.as_cost(hoped_cost))
 
     def _outlook(self, run: Run, candidates: Mapping[int, Candidate]) -> Outlook:
         return Outlook(self._space.dimensions, run, self._known.of(run, candidates))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluators.measurement import Quantity
-from search.gates import WRONG_AT_MOST, Gates, hoped_metric_cost, score_refusal
+from search.gates import WRONG_AT_MOST, hoped_metric_cost, score_refusal, training_refusal
 from spaces.objectives import Objective
 
 
@@ -29,49 +29,50 @@ def probed(build, latency_ms, memory_mib, spread=0.05):
 
 
 def test_what_a_trial_would_dominate_at_the_best_metric_is_refused(build, run):
-    gates = Gates(run, hoped_cost=-0.95)
-    assert "trial 0 would dominate it" in gates.refusal(probed(build, 1.2, 2.0))
-    assert "even at accuracy 0.95" in gates.refusal(probed(build, 1.2, 2.0))
-    assert "at most 0.05" in gates.refusal(probed(build, 1.2, 2.0))
-    assert gates.refusal(probed(build, 0.9, 2.0)) is None
-    assert gates.refusal(probed(build, 1.2, 1.9)) is None
+    refusal = training_refusal(run, 0.95, probed(build, 1.2, 2.0))
+    assert "trial 0 would dominate it" in refusal
+    assert "even at accuracy 0.95" in refusal
+    assert "at most 0.05" in refusal
+    assert training_refusal(run, 0.95, probed(build, 0.9, 2.0)) is None
+    assert training_refusal(run, 0.95, probed(build, 1.2, 1.9)) is None
 
 
 def test_a_latency_that_a_repeat_may_undercut_is_not_refused(build, run):
-    assert Gates(run, hoped_cost=-0.95).refusal(probed(build, 1.04, 2.0)) is None
+    assert training_refusal(run, 0.95, probed(build, 1.04, 2.0)) is None
 
 
 def test_a_better_metric_to_hope_for_opens_the_gate(build, run):
-    assert Gates(run, hoped_cost=-0.955).refusal(probed(build, 1.2, 2.0)) is None
-    assert Gates(run, hoped_cost=-math.inf).refusal(probed(build, 1.2, 2.0)) is None
+    assert training_refusal(run, 0.955, probed(build, 1.2, 2.0)) is None
+    assert training_refusal(run, math.inf, probed(build, 1.2, 2.0)) is None
 
 
 def test_what_breaks_a_bound_at_its_best_is_refused_however_it_may_be_trained(build, run):
     bounded = replace(run, facts=build.facts(bounds={"latency_p90_ms": (None, 3.0)}))
-    gates = Gates(bounded, hoped_cost=-math.inf)
-    assert gates.refusal(probed(build, 3.1, 1.0)) is None  # 2.95 at the end of its interval
-    assert gates.refusal(probed(build, 4.0, 1.0)).startswith("latency_p90_ms <= 3 would be broken")
+    nearly = probed(build, 3.1, 1.0)  # 2.95 at the end of its interval
+    assert training_refusal(bounded, math.inf, nearly) is None
+    refusal = training_refusal(bounded, math.inf, probed(build, 4.0, 1.0))
+    assert refusal.startswith("latency_p90_ms <= 3 would be broken")
 
 
 def test_a_bound_on_the_metric_needs_a_hope(build, run):
     bounded = replace(run, facts=build.facts(bounds={"accuracy": (0.97, None)}))
-    assert Gates(bounded, hoped_cost=-math.inf).refusal(probed(build, 0.5, 1.0)) is None
-    refusal = Gates(bounded, hoped_cost=-0.96).refusal(probed(build, 0.5, 1.0))
+    assert training_refusal(bounded, math.inf, probed(build, 0.5, 1.0)) is None
+    refusal = training_refusal(bounded, 0.96, probed(build, 0.5, 1.0))
     assert refusal.startswith("accuracy >= 0.97 would be broken by 1% even at accuracy 0.96, the")
     assert "at most 0.05" in refusal
 
 
-@pytest.mark.parametrize("hoped_cost", [-math.inf, -0.9])
-def test_where_the_metric_is_no_objective_nothing_is_hoped_for(build, run, hoped_cost):
+@pytest.mark.parametrize("hoped_metric", [math.inf, 0.9])
+def test_where_the_metric_is_no_objective_nothing_is_hoped_for(build, run, hoped_metric):
     objectives = build.objectives("latency_p90_ms", "peak_memory_mib")
     run = replace(run, facts=build.facts(objectives=objectives))
-    refusal = Gates(run, hoped_cost).refusal(probed(build, 1.2, 2.0))
+    refusal = training_refusal(run, hoped_metric, probed(build, 1.2, 2.0))
     assert refusal == "trial 0 dominates it in every objective, whatever its accuracy"
 
 
 def test_infeasible_trials_dominate_nothing(build):
     run = build.run(build.record(1.0, 2.0, 0.95, violations={"accuracy": 0.1}))
-    assert Gates(run, hoped_cost=-0.95).refusal(probed(build, 1.2, 2.0)) is None
+    assert training_refusal(run, 0.95, probed(build, 1.2, 2.0)) is None
 
 
 @pytest.mark.parametrize("models", [3, 10, 100])
@@ -93,9 +94,10 @@ def test_a_metric_that_is_to_be_small(build):
     member = build.record(1.0)
     numbers = {**member.quantities, "error": Quantity(0.1, "1", "chosen", "measured")}
     run = replace(build.run(replace(member, quantities=numbers)), facts=facts)
-    refusal = Gates(run, hoped_cost=0.1).refusal(probed(build, 1.2, 2.0))
+    refusal = training_refusal(run, 0.1, probed(build, 1.2, 2.0))
     assert "even at error 0.1, the best to expect" in refusal
-    assert Gates(run, hoped_cost=0.09).refusal(probed(build, 1.2, 2.0)) is None
+    assert training_refusal(run, 0.09, probed(build, 1.2, 2.0)) is None
+    assert training_refusal(run, -math.inf, probed(build, 1.2, 2.0)) is None
 
 
 def test_what_a_trial_dominates_at_the_best_that_is_left_is_not_scored_further(build, run):
