@@ -1,16 +1,17 @@
 """What to try next: where the front should gain most in a second.
 
 Fine-tuning costs minutes and an engine flag a second, so what a trial costs is as much a part of
-the choice as what it may bring. Four arms::
+the choice as what it may bring. Five arms::
 
     sampled   Optuna's sampler chooses freely, at the lowest rung: it explores; at any rung where
               nothing is forecast to bring anything
     prefix    a little more or less pruned than a member of the front, with or without a pattern of
-              zeros, or trained otherwise
+              zeros, not trained
+    training  the same, trained as the member is; or a member trained a little otherwise
     rung      more training, for what could then be on the front
     sweep     a member's model, which is in the store, with other engine flags or another precision
 
-The last three are forecast: costs by a Gaussian process over what was measured, a metric by what
+The last four are forecast: costs by a Gaussian process over what was measured, a metric by what
 training has added before; a model that was scored keeps its metric whatever its flags. How far an
 arm's forecasts can be trusted, its own record says. What is chosen depends on the study alone, so
 that a killed run goes on as it would have.
@@ -32,7 +33,7 @@ from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
 from search.policy.known import Known, KnownTrials, metric_cost
 from search.policy.outlook import Outlook
-from search.policy.proposals import Neighbours, Proposal
+from search.policy.proposals import Arm, Neighbours, Proposal
 from search.policy.rungs import rungs
 from search.policy.training import TrainingGains
 from search.policy.trial_costs import TrialCosts, prefix_of
@@ -41,7 +42,7 @@ from spaces.dimensions import Value
 
 FIRST_SAMPLED = 6
 """Trials that the sampler chooses before anything is forecast."""
-LEAST_SAMPLED = 0.2
+LEAST_SAMPLED = 0.1
 """The share of the time that the sampler gets however well the forecasts do.
 
 It shrinks while the sampler repeats itself. Held to the lowest rung it converges: in one search of
@@ -211,11 +212,11 @@ class Policy:
             for candidate in near.other_flags(parent.candidate, configurations):
                 yield Proposal("sweep", number, candidate)
             for candidate in near.other_widths(parent.candidate):
-                yield Proposal("prefix", number, candidate)
+                yield Proposal(_arm_of(candidate), number, candidate)
             for candidate in near.other_patterns(parent.candidate):
-                yield Proposal("prefix", number, candidate)
+                yield Proposal(_arm_of(candidate), number, candidate)
             for candidate in near.other_training(parent.candidate):
-                yield Proposal("prefix", number, candidate)
+                yield Proposal("training", number, candidate)
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
         """Yield the rungs at which a model could then be on the front."""
@@ -255,6 +256,11 @@ class Policy:
 
 def _rate(proposal: Proposal, history: ArmHistory) -> float:
     return history.trust(proposal.arm) * proposal.gain / max(proposal.seconds, 1e-3)
+
+
+def _arm_of(candidate: Candidate) -> Arm:
+    """Return the arm of another model: forecasts of what isn't trained are kept far less often."""
+    return "prefix" if candidate.distillation is None else "training"
 
 
 def _key(candidate: Candidate) -> Hashable:

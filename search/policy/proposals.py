@@ -14,7 +14,7 @@ from search.parameters import ParameterSpace, nearest_value
 from search.policy.rungs import rungs
 from spaces.dimensions import Choice, Dimension, Fixed, Value
 
-Arm = Literal["sampled", "prefix", "rung", "sweep"]
+Arm = Literal["sampled", "prefix", "training", "rung", "sweep"]
 
 _MOST_VALUES = 6
 """Of a dimension with more values, this many are drawn."""
@@ -26,8 +26,9 @@ class Proposal:
     """A candidate to try next.
 
     Attributes:
-        arm: ``sampled``: the sampler chooses; ``prefix``: another model, pruned or trained a little
-            otherwise; ``rung``: more training of one; ``sweep``: another configuration of an engine
+        arm: ``sampled``: the sampler chooses; ``prefix``: another model, pruned a little otherwise
+            and not trained; ``training``: another one, pruned or trained a little otherwise and
+            trained; ``rung``: more training of one; ``sweep``: another configuration of an engine
             for one.
         parent: Number of the trial it comes from.
         candidate: What it comes to; for a rung, temperature and alpha are the sampler's to choose.
