@@ -99,7 +99,7 @@ class ChildLimits(Section):
 class Measuring(Section):
     """How numbers are measured, watched for drift and confirmed."""
 
-    duration_s: Duration = Field(default=1.0, alias="duration", examples=["1s"])
+    duration_s: Duration = Field(default=0.5, alias="duration", examples=["0.5s"])
     """Least time that the latency of one artifact is measured; throughput takes 0.3 of it more."""
     attempts: int = Field(default=3, gt=0, le=100, examples=[3])
     """How often a measurement is made, at most, that other work or throttling disturbs."""
