@@ -1,4 +1,4 @@
-"""TensorRT 8.2 to 11, and TensorRT for RTX, on the first NVIDIA GPU.
+"""TensorRT 8.2 to 11, and TensorRT for RTX, on the NVIDIA GPU that CUDA puts first.
 
 Precision is written into the model, as strongly typed networks want it: float16 or bfloat16 weights
 and arithmetic, or Q/DQ nodes for int8 and float8. Before TensorRT 10 the builder gets the matching

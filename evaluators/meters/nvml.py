@@ -1,4 +1,4 @@
-"""NVML: the energy counter of the first NVIDIA GPU, or its power where it has no counter.
+"""NVML: the energy counter of the GPU that engines run on, or its power where it has no counter.
 
 References:
     NVML API Reference: nvmlDeviceGetTotalEnergyConsumption (mJ since the driver was loaded; Volta
@@ -12,7 +12,8 @@ import importlib.util
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from evaluators.failures import DeviceLost
+from evaluators.engines.nvidia.cuda import first_gpu_on_bus
+from evaluators.failures import DeviceLost, EvaluationFailure
 from evaluators.meters.meter import EnergyReading, Meter
 from evaluators.meters.sampled import Sampler
 
@@ -23,6 +24,7 @@ class NvmlMeter(Meter):
     Args:
         nvml: The module ``pynvml``, or a stand-in; imported on first use if None.
         clock: Monotonic clock, seconds. Tests pass a fake one.
+        find_on_bus: Returns where on the PCI bus the engines' GPU sits, or None.
     """
 
     name = "nvml"
@@ -30,10 +32,14 @@ class NvmlMeter(Meter):
     preference = 0
 
     def __init__(
-        self, nvml: Optional[Any] = None, clock: Callable[[], float] = time.monotonic
+        self,
+        nvml: Optional[Any] = None,
+        clock: Callable[[], float] = time.monotonic,
+        find_on_bus: Callable[[], Optional[str]] = first_gpu_on_bus,
     ) -> None:
         self._given = nvml
         self._clock = clock
+        self._find_on_bus = find_on_bus
         self._gpu = ""
         self._before_mj = 0
         self._started_s = 0.0
@@ -53,6 +59,8 @@ class NvmlMeter(Meter):
                 self._read_mw()
         except nvml.NVMLError as error:
             return "NVML answers: {}".format(error)
+        except DeviceLost as failure:
+            return failure.reason
         return None
 
     def start(self) -> None:
@@ -103,7 +111,13 @@ class NvmlMeter(Meter):
     def _handle(self) -> Any:
         nvml = self._nvml()
         nvml.nvmlInit()
-        return nvml.nvmlDeviceGetHandleByIndex(0)
+        try:
+            place = self._find_on_bus()
+        except EvaluationFailure as failure:  # whatever it is, it isn't the candidate's fault
+            raise DeviceLost(failure.reason) from failure
+        if place is None:
+            return nvml.nvmlDeviceGetHandleByIndex(0)
+        return nvml.nvmlDeviceGetHandleByPciBusId(place)
 
     def _nvml(self) -> Any:
         return importlib.import_module("pynvml") if self._given is None else self._given

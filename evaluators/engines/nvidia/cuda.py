@@ -37,7 +37,7 @@ _VERSION_FILES = ("/sys/module/nvidia/version", "/etc/nv_tegra_release")
 
 
 class Gpu(NamedTuple):
-    """The first NVIDIA GPU, as its driver describes it.
+    """The NVIDIA GPU that CUDA puts first, as its driver describes it.
 
     Attributes:
         capability: Compute capability, such as (8, 7) for an Orin.
@@ -65,11 +65,22 @@ def gpu_from_json(facts: Mapping[str, Any]) -> Gpu:
 
 @functools.lru_cache(maxsize=None)
 def find_gpu() -> Optional[Gpu]:
-    """Return the first GPU, or None where there is no driver or it finds none."""
+    """Return the GPU that CUDA puts first; None where there is no driver, or it finds none."""
     try:
         return Cuda().gpu()
     except EvaluationFailure:
         return None
+
+
+@functools.lru_cache(maxsize=None)
+def first_gpu_on_bus() -> Optional[str]:
+    """Return where on the PCI bus that GPU sits; None where there is none, or it is integrated.
+
+    CUDA puts the fastest first unless ``CUDA_DEVICE_ORDER`` says otherwise; NVML goes by the
+    bus, and knows nothing of ``CUDA_VISIBLE_DEVICES``.
+    """
+    gpu = find_gpu()
+    return None if gpu is None or gpu.is_integrated else Cuda().bus_id()
 
 
 class Cuda:
@@ -103,6 +114,12 @@ class Cuda:
             bool(self._attribute(_INTEGRATED)),
             " ".join([*_driver_version(), cuda]),
         )
+
+    def bus_id(self) -> str:
+        """Return where on the PCI bus the device sits, such as ``0000:65:00.0``."""
+        text = ctypes.create_string_buffer(32)
+        self._call("cuDeviceGetPCIBusId", text, len(text), self._device)
+        return text.value.decode()
 
     def enter(self) -> None:
         """Make the primary context this thread's, for as long as the process lives.

@@ -48,6 +48,9 @@ class FakeDriver:
     def on_devicegetname(self, buffer, size, device):
         buffer.value = self.name
 
+    def on_devicegetpcibusid(self, buffer, size, device):
+        buffer.value = b"0000:65:00.0"
+
     def on_devicetotalmem(self, size, device):
         size._obj.value = 8 * 2**30
 
