@@ -20,7 +20,7 @@ from reports.cells import cell, number_text, printable, ratio_text, title
 from reports.first_screen import candidate_words
 from reports.recommendation import interval_of_ratio, recommended
 from search.front import hypervolume, pareto_front
-from search.records import Run, TrialRecord
+from search.records import NumberedRecord, Run, TrialRecord
 from spaces.objectives import Objective
 
 NamedRun = tuple[str, Run]
@@ -52,13 +52,14 @@ def comparison_table(runs: Sequence[NamedRun]) -> Group:
 
 def shared_candidates(one: Run, other: Run) -> list[tuple[TrialRecord, TrialRecord]]:
     """Return what was measured of the same parameters in both runs, the last record of each."""
-    mine, theirs = _by_params(one), _by_params(other)
-    return [(record, theirs[key]) for key, record in mine.items() if key in theirs]
+    mine, theirs = by_params(one), by_params(other)
+    return [(t.record, theirs[key].record) for key, t in mine.items() if key in theirs]
 
 
-def _by_params(run: Run) -> Mapping[str, TrialRecord]:
-    records = [trial.record for trial in run.trials if trial.record.failure is None]
-    return {json.dumps(record.params, sort_keys=True): record for record in records}
+def by_params(run: Run) -> Mapping[str, NumberedRecord]:
+    """Return the measured trials by their parameters, the last one of each."""
+    measured = [trial for trial in run.trials if trial.record.failure is None]
+    return {json.dumps(trial.record.params, sort_keys=True): trial for trial in measured}
 
 
 def _titled(name: str, runs: Sequence[NamedRun], rows: Sequence[Sequence[str]]) -> Table:

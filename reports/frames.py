@@ -21,12 +21,12 @@ def front_frame(run: Run) -> pd.DataFrame:
     It has a column for each objective even where it is empty.
     """
     names = ["trial", "outcome", *(objective.name for objective in run.facts.objectives)]
-    return _frame(front_rows(run), names)
+    return frame_of(front_rows(run), names)
 
 
 def trials_frame(run: Run) -> pd.DataFrame:
     """Return every finished trial as ``trials.csv`` has it: one row a trial, in their order."""
-    return _frame(trial_rows(run), ["trial", "state", "outcome"])
+    return frame_of(trial_rows(run), ["trial", "state", "outcome"])
 
 
 def candidate_series(run: Run, trial: NumberedRecord, si_names: Iterable[str]) -> pd.Series:
@@ -73,5 +73,6 @@ def failures_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _frame(rows: Sequence[Row], least: Sequence[str]) -> pd.DataFrame:
+def frame_of(rows: Sequence[Row], least: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a frame; where there are none, it has the columns of ``least``."""
     return pd.DataFrame([flat(row) for row in rows], columns=column_names(rows) or list(least))

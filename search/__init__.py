@@ -9,9 +9,33 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.api import Results, RunError, SpaceError, load, run, validate, verify
+    from search.api import (
+        Comparison,
+        DeviceSurvey,
+        Results,
+        RunError,
+        SpaceError,
+        compare,
+        devices,
+        load,
+        run,
+        validate,
+        verify,
+    )
 
-__all__ = ["Results", "RunError", "SpaceError", "load", "run", "validate", "verify"]
+__all__ = [
+    "Comparison",
+    "DeviceSurvey",
+    "Results",
+    "RunError",
+    "SpaceError",
+    "compare",
+    "devices",
+    "load",
+    "run",
+    "validate",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@
     best = results.recommend(accuracy_drop=0.01)
     results.export(best["trial"], "bundle")
     search.verify("bundle").is_verified
+    search.compare("runs/nuc", "runs/pi").to_ship()
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from evaluators.bundle.verification import Verification
 from search.budget import session_s
+from search.comparison import Comparison, compare
+from search.device_survey import DeviceSurvey, devices
 from search.errors import RunError, UsageError
 from search.events import Event, Notice, Observer, ignore
 from search.notebook import shown
@@ -29,7 +32,19 @@ from search.study import RunOptions, check_space, run_search
 from spaces.errors import SpaceError
 from spaces.load import load_space
 
-__all__ = ["Results", "RunError", "SpaceError", "load", "run", "validate", "verify"]
+__all__ = [
+    "Comparison",
+    "DeviceSurvey",
+    "Results",
+    "RunError",
+    "SpaceError",
+    "compare",
+    "devices",
+    "load",
+    "run",
+    "validate",
+    "verify",
+]
 
 
 def run(

@@ -144,13 +144,9 @@ def compare(
     """Set runs side by side: two devices, two versions of a runtime, two spaces."""
     from rich.console import Console
 
-    from reports.comparison import comparison_table
-    from search.run_directory import RunDirectory
+    from search import comparison
 
-    if len(runs) < 2:
-        raise UsageError(f"compare needs two runs or more, but got {len(runs)}.")
-    found = [(str(path), RunDirectory(path).load()) for path in runs]
-    Console().print(comparison_table(found))
+    Console().print(comparison.compare(*runs))
 
 
 @app.command()
@@ -220,9 +216,11 @@ def devices(
     python: PythonOption = "python3",
 ) -> None:
     """List engines, devices, meters and clocks found here, and what would add the missing ones."""
-    from search.devices import print_devices
+    from rich.console import Console
 
-    print_devices(connect, python)
+    from search import device_survey
+
+    Console().print(device_survey.devices(connect, python))
 
 
 @app.command()

@@ -1,22 +1,19 @@
-"""What a run shows in a notebook: tables for a terminal as HTML, and the progress of a search.
+"""The progress of a search in a notebook.
 
 Rich's own live display needs ipywidgets in a notebook; an output that is replaced needs nothing.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.jupyter import JUPYTER_HTML_FORMAT
 
+from reports.shown import as_html
 from search.events import Observer, ignore
 from search.progress import LiveProgress
-
-_WIDTH = 115  # characters; rich's own for notebooks
 
 
 @contextmanager
@@ -51,21 +48,3 @@ class Cell:
             self._handle = display(drawn, display_id=True)
         elif refresh:
             self._handle.update(drawn)
-
-
-def as_html(renderable: RenderableType) -> str:
-    """Return what a terminal would show, as HTML without a script."""
-    return _printed(renderable).export_html(inline_styles=True, code_format=JUPYTER_HTML_FORMAT)
-
-
-def as_text(renderable: RenderableType) -> str:
-    """Return what a terminal would show, as plain text."""
-    return _printed(renderable).export_text()
-
-
-def _printed(renderable: RenderableType) -> Console:
-    console = Console(
-        file=io.StringIO(), record=True, width=_WIDTH, force_jupyter=False, force_terminal=False
-    )
-    console.print(renderable)
-    return console

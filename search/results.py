@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
+
+from reports.shown import Shown
 from reports.tables import front_table, headline
 from search.errors import UsageError
 from search.events import Observer
-from search.notebook import as_html, as_text, shown
+from search.notebook import shown
 from search.outputs import write_outputs
 from search.records import Run
 from search.run_directory import RunDirectory
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-class Results:
+class Results(Shown):
     """A run as it stood when it was loaded; a notebook shows its front.
 
     Every number has its provenance beside it: in a table in the column ``NAME_provenance``, in a
@@ -39,11 +42,8 @@ class Results:
     def __repr__(self) -> str:
         return f"<{headline(self.records)}; {self.folder}>"
 
-    def __str__(self) -> str:
-        return as_text(front_table(self.records, show_all=False))
-
-    def _repr_html_(self) -> str:
-        return as_html(front_table(self.records, show_all=False))
+    def __rich__(self) -> RenderableType:
+        return front_table(self.records, show_all=False)
 
     def front(self) -> pd.DataFrame:
         """Return the Pareto front, the best in the first objective first: ``front.csv``."""

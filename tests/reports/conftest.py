@@ -111,6 +111,24 @@ def small_run():
 
 
 @pytest.fixture
+def two_runs():
+    """The second device is twice as fast, and took the sparser model only."""
+    process = {"processes": [{"runtime_version": "2026.4.1"}]}
+    slow = run(
+        record(1.0, sparsity=0.5, facts=process),
+        record(0.8, 2.0, 0.94, sparsity=0.75),
+        baseline=record(2.0, facts=process),
+    )
+    fast = run(
+        record(0.4, 2.0, 0.93, sparsity=0.75),
+        failed(),
+        baseline=record(1.0),
+        device="board",
+    )
+    return ("runs/slow", slow), ("runs/fast", fast)
+
+
+@pytest.fixture
 def stand_in_run():
     """Everything on a stand-in, with an estimated power among the objectives."""
     names = ("latency_p90_ms", "power_w", "accuracy")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 
-import pytest
 from rich.console import Console
 
 from reports.comparison import comparison_table, shared_candidates
@@ -17,24 +16,6 @@ def printed(*runs, width=160):
 def line_of(text, start, nth=0):
     found = [line for line in text.splitlines() if line.startswith(start)]
     return " ".join(found[nth].split())
-
-
-@pytest.fixture
-def two_runs(build):
-    """The second device is twice as fast, and took the sparser model only."""
-    process = {"processes": [{"runtime_version": "2026.4.1"}]}
-    slow = build.run(
-        build.record(1.0, sparsity=0.5, facts=process),
-        build.record(0.8, 2.0, 0.94, sparsity=0.75),
-        baseline=build.record(2.0, facts=process),
-    )
-    fast = build.run(
-        build.record(0.4, 2.0, 0.93, sparsity=0.75),
-        build.failed(),
-        baseline=build.record(1.0),
-        device="board",
-    )
-    return ("runs/slow", slow), ("runs/fast", fast)
 
 
 def test_runs_stand_side_by_side_with_what_they_ran_on(two_runs):

@@ -62,6 +62,17 @@ def test_what_is_loaded_is_what_was_returned(results):
     assert str(loaded) == str(results)
 
 
+def test_runs_are_compared_as_the_command_does(results):
+    compared = search.compare(results.folder, results.folder)
+    assert "What to ship" in str(compared)
+    assert compared._repr_html_().startswith("<pre")
+    assert compared.baselines()["latency_p90_ms_ratio"].tolist() == [1.0, 1.0]
+    measured = results.trials()["latency_p90_ms"].notna().sum()
+    assert len(compared.shared()) == 2 * measured
+    with pytest.raises(UsageError, match="needs two runs or more, but got 1"):
+        search.compare(results.folder)
+
+
 def test_the_same_call_finds_nothing_left_to_do(space, results):
     again = search.run(space, results.folder, trials=TRIALS, timeout="10m")
     assert again.trials().equals(results.trials())

@@ -1,19 +1,23 @@
-import pytest
+import io
 
-from evaluators.engines import ethosu
+import pytest
+from rich.console import Console
+
+import search
+from evaluators.engines import engine_names, ethosu
 from evaluators.meters.hwmon import METER as HWMON
 from evaluators.meters.rapl import METER as RAPL
-from search.devices import print_devices
+from search.device_survey import devices
 
 
 @pytest.fixture
-def shown(capsys, monkeypatch):
+def shown():
     """Return a function that prints everything, wide, and gives the rows of one meter."""
-    monkeypatch.setenv("COLUMNS", "400")
 
     def rows(meter):
-        print_devices()
-        lines = capsys.readouterr().out.splitlines()
+        console = Console(file=io.StringIO(), width=400)
+        console.print(devices())
+        lines = console.file.getvalue().splitlines()
         cells = [[cell.strip() for cell in line[1:-1].split("│")] for line in lines]
         return [row[1:] for row in cells if row[0] == meter]
 
@@ -58,3 +62,24 @@ def test_an_engine_whose_compiler_is_absent_says_how_to_add_it(shown, monkeypatc
     monkeypatch.setattr(ethosu, "VELA", "no_such_vela")
     what = "no: the Python package ethos-u-vela is missing on this machine"
     assert shown("ethosu") == [["int8", what, "pip install 'edge-inference-search[ethosu]'"]]
+
+
+def test_an_engine_without_its_device_says_what_stands_in():
+    pytest.importorskip("ai_edge_litert")
+    found = search.devices()
+    engines = found.engines().set_index("engine")
+    assert "an Ethos-U can't be reached" in engines.loc["ethosu", "stand_in"]
+    assert "an Ethos-U can't be reached" in str(found)
+
+
+def test_python_has_the_same_rows_as_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(RAPL, "_root", str(tmp_path))
+    found = search.devices()
+    meters = found.meters().set_index("meter")
+    assert meters.loc["rapl", "found"] == "no"
+    assert meters.loc["rapl", "remedy"].startswith(f"no RAPL package under {tmp_path}")
+    assert found.engines()["engine"].tolist() == engine_names()
+    assert found.machine()["memory_mib"] > 0
+    assert "governor" in set(found.power_modes()["power_mode"])
+    assert "why not, and how to allow it" in str(found)
+    assert "openvino" in found._repr_html_()
