@@ -105,7 +105,8 @@ def check_nothing_is_lost_doubled_or_left(board, run_dir, name, lines, trials):
 
 
 def test_a_search_whose_link_is_cut_loses_no_trial(start, on_board, board, tmp_path):
-    space, env = on_board({"measuring.duration": "0.5s", "budget.trials": 2})
+    # Long enough that the second trial isn't measured before its link is cut.
+    space, env = on_board({"measuring.duration": "3s", "budget.trials": 2})
     process = start("--space", space, "--run", "run", env=env)
     lines = follow(process, board, [("baseline: benchmark", restarted), ("[1/2]", restarted)])
     assert process.wait() == 0, lines
