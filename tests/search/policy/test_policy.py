@@ -144,7 +144,7 @@ def test_a_sampler_that_repeats_itself_is_asked_less_often(search, monkeypatch):
     chosen = []
     propose = Policy.propose
     monkeypatch.setattr(Policy, "propose", lambda *a: chosen.append(propose(*a)) or chosen[-1])
-    found = search(300.0, sampler_of=lambda *_: optuna.samplers.RandomSampler(seed=0))
+    found = search(900.0, sampler_of=lambda *_: optuna.samplers.RandomSampler(seed=0))
     seconds = [
         sum(trial.record.stage_seconds.values())
         for trial in found.state.trials[len(found.state.plan.first) :]
@@ -153,7 +153,7 @@ def test_a_sampler_that_repeats_itself_is_asked_less_often(search, monkeypatch):
     assert is_held[:FIRST_SAMPLED] == [True] * FIRST_SAMPLED
     later_s = sum(seconds[FIRST_SAMPLED:])
     held_s = sum(np.array(seconds)[is_held][FIRST_SAMPLED:])
-    assert held_s / later_s < LEAST_SAMPLED
+    assert held_s / later_s < LEAST_SAMPLED / 2
 
 
 def test_nothing_is_trained_that_was_not_measured_untrained(search):
