@@ -50,11 +50,7 @@ def best_hypervolume(outcomes: Outcomes) -> float:
 
 def reached(outcomes: Sequence[Outcome], wanted: float, budget_s: float) -> Reached:
     """Return when one method's searches reached a hypervolume, within the budget."""
-    times_s = [outcome.reached_s(wanted) for outcome in outcomes]
-    return Reached(
-        tuple(min(at_s, budget_s) for at_s in times_s),
-        sum(at_s > budget_s for at_s in times_s),
-    )
+    return _reached_each(outcomes, [wanted] * len(outcomes), budget_s)
 
 
 def time_ratio(ours: Reached, theirs: Reached) -> float:
@@ -67,11 +63,8 @@ def reached_their_end(
     outcomes: Sequence[Outcome], theirs: Sequence[Outcome], budget_s: float
 ) -> Reached:
     """Return when each search reached `OF_THEIR_END` of what another method's had in the end."""
-    found = [
-        reached([own], OF_THEIR_END * other.hypervolume_at(budget_s), budget_s)
-        for own, other in zip(outcomes, theirs, strict=True)
-    ]
-    return Reached(tuple(each.median_s for each in found), sum(each.missed for each in found))
+    wanted = [OF_THEIR_END * other.hypervolume_at(budget_s) for other in theirs]
+    return _reached_each(outcomes, wanted, budget_s)
 
 
 def figures_of(outcomes: Outcomes, ours: str, budget_s: float) -> Figures:
@@ -86,15 +79,25 @@ def figures_of(outcomes: Outcomes, ours: str, budget_s: float) -> Figures:
             found[f"missed_{percent}_{name}"] = each.missed
             if name != ours:
                 found[f"time_to_{percent}_ratio_{name}"] = time_ratio(times[ours], each)
+    percent = f"{OF_THEIR_END * 100:.0f}"
     for name, runs in outcomes.items():
         own, other = (reached_their_end(outcomes[n], runs, budget_s) for n in (ours, name))
-        found[f"time_to_{OF_THEIR_END * 100:.0f}_of_end_s_{name}"] = other.median_s
+        found[f"time_to_{percent}_of_end_s_{name}"] = other.median_s
         if name != ours:
-            found[f"time_to_{OF_THEIR_END * 100:.0f}_of_end_ratio_{name}"] = time_ratio(own, other)
-            found[f"missed_{OF_THEIR_END * 100:.0f}_of_end_{name}"] = own.missed
+            found[f"time_to_{percent}_of_end_ratio_{name}"] = time_ratio(own, other)
+            found[f"missed_{percent}_of_end_{name}"] = own.missed
         shortest_s = statistics.median(outcome.shortest_p90_s for outcome in runs)
         found[f"best_p90_ms_{name}"] = shortest_s * 1e3 if math.isfinite(shortest_s) else None
     return found
+
+
+def _reached_each(outcomes: Sequence[Outcome], wanted: Sequence[float], budget_s: float) -> Reached:
+    """Return when each search reached a hypervolume of its own."""
+    times_s = [own.reached_s(volume) for own, volume in zip(outcomes, wanted, strict=True)]
+    return Reached(
+        tuple(min(at_s, budget_s) for at_s in times_s),
+        sum(at_s > budget_s for at_s in times_s),
+    )
 
 
 def mean_spent_s(outcomes: Sequence[Outcome]) -> dict[str, float]:

@@ -211,12 +211,9 @@ class Policy:
             number = parent.trial.number
             for candidate in near.other_flags(parent.candidate, configurations):
                 yield Proposal("sweep", number, candidate)
-            for candidate in near.other_widths(parent.candidate):
-                yield Proposal(_arm_of(candidate), number, candidate)
-            for candidate in near.other_patterns(parent.candidate):
-                yield Proposal(_arm_of(candidate), number, candidate)
-            for candidate in near.other_training(parent.candidate):
-                yield Proposal("training", number, candidate)
+            for others in (near.other_widths, near.other_patterns, near.other_training):
+                for candidate in others(parent.candidate):
+                    yield Proposal(_arm_of(candidate), number, candidate)
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
         """Yield the rungs at which a model could then be on the front."""

@@ -11,6 +11,16 @@ from evaluators.failures import CandidateAborted, CandidateRejected, DeviceLost
 from tests.evaluators.engines.nvidia.fake_gpu import CAPABILITY, FakeDriver
 
 
+@pytest.fixture
+def forgotten():
+    """Nothing is remembered of the GPU here, and nothing of the test's afterwards."""
+    for cached in (find_gpu, first_gpu_on_bus):
+        cached.cache_clear()
+    yield
+    for cached in (find_gpu, first_gpu_on_bus):
+        cached.cache_clear()
+
+
 def test_a_gpu_is_described(monkeypatch, tmp_path):
     version = tmp_path / "version"
     version.write_text("# R36 (release), REVISION: 4.3\nmore\n")
@@ -21,27 +31,21 @@ def test_a_gpu_is_described(monkeypatch, tmp_path):
     assert found.sm == "SM87"
 
 
+@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize(("integrated", "place"), [(0, "0000:65:00.0"), (1, None)])
 def test_a_card_has_a_place_on_the_bus(monkeypatch, integrated, place):
     monkeypatch.setattr(cuda_module, "_load", FakeDriver)
     monkeypatch.setitem(CAPABILITY, 18, integrated)
-    for cached in (find_gpu, first_gpu_on_bus):
-        cached.cache_clear()
     assert first_gpu_on_bus() == place
-    for cached in (find_gpu, first_gpu_on_bus):
-        cached.cache_clear()
 
 
+@pytest.mark.usefixtures("forgotten")
 def test_without_a_driver_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(cuda_module, "LIBRARY", "libcuda-that-is-not-there.so.1")
-    find_gpu.cache_clear()
-    first_gpu_on_bus.cache_clear()
     with pytest.raises(DeviceLost, match=r"driver must be installed: .*cannot open shared object"):
         Cuda()
     assert find_gpu() is None
     assert first_gpu_on_bus() is None
-    find_gpu.cache_clear()
-    first_gpu_on_bus.cache_clear()
 
 
 @pytest.mark.parametrize(
