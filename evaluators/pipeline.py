@@ -187,16 +187,13 @@ class Pipeline:
     def compile(self, model: Entry, candidate: Candidate, clock: StageClock) -> Entry:
         """Compile for the device, in a process of its own."""
         engine = load_engine(candidate.engine)
-        choice = {
-            "engine": candidate.engine,
-            "precision": candidate.precision,
-            "flags": engine.flags_with(candidate.flags, candidate.sparsity_pattern),
-        }
+        flags = engine.flags_with(candidate.flags, candidate.sparsity_pattern)
+        choice = {"engine": candidate.engine, "precision": candidate.precision, "flags": flags}
         recipe = {
             **choice,
             "model": model.digest,
             "tools": tool_versions(engine.installed_distribution()),
-            "toolchain": engine.toolchain(),
+            "toolchain": engine.toolchain(flags),
             "provenance": self.provenance[candidate.engine],  # a stand-in takes another artifact
             "code": code_digest("evaluators.engines"),
             "worker": worker_digest(DEVICE_WORKER),

@@ -113,7 +113,7 @@ class EdgeTpuEngine(Engine):
         """Return what only the compiler can tell, where it is absent."""
         return {} if find_compiler() else dict.fromkeys(_FROM_THE_LOG, _NO_COMPILER)
 
-    def toolchain(self) -> str:
+    def toolchain(self, flags: Mapping[str, FlagValue]) -> str:
         """Return the SHA-256 of the compiler's executable, or nothing where there is none."""
         compiler = find_compiler()
         return "" if compiler is None else hashlib.sha256(Path(compiler).read_bytes()).hexdigest()

@@ -242,8 +242,8 @@ class Engine(abc.ABC):
         """Return the figures that can't be known here, each with the reason."""
         return {}
 
-    def toolchain(self) -> str:
-        """Return what compiles beside the runtime, so that the store tells versions apart."""
+    def toolchain(self, flags: Mapping[str, FlagValue]) -> str:
+        """Return what compiles beside the runtime with flags, so that the store tells it apart."""
         return ""
 
     def flags_with(

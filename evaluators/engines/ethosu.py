@@ -85,7 +85,7 @@ class EthosUEngine(Engine):
         remedy = "pip install 'edge-inference-search[ethosu]'"
         return Missing("the Python package ethos-u-vela", remedy)
 
-    def toolchain(self) -> str:
+    def toolchain(self, flags: Mapping[str, FlagValue]) -> str:
         """Return Vela's version, or nothing where it isn't found."""
         return "" if self.missing_compiler() else _vela_version()
 

@@ -113,9 +113,11 @@ class OnnxRuntime(Engine):
         gpu = find_gpu()
         return None if gpu is None else {**gpu._asdict(), "processor": "gpu"}
 
-    def toolchain(self) -> str:
-        """Return the GPU and its driver, which a provider's caches are for, or nothing."""
-        return "" if self.met is None else str(gpu_from_json(self.met))
+    def toolchain(self, flags: Mapping[str, FlagValue]) -> str:
+        """Return the GPU and its driver where a provider's caches are for them, or nothing."""
+        if self.met is None or provider_of(flags) not in NVIDIA:
+            return ""
+        return str(gpu_from_json(self.met))
 
     def refusal(self, precision: str, flags: Mapping[str, FlagValue]) -> Optional[str]:
         """Refuse parallel execution on one thread, which silently becomes sequential."""

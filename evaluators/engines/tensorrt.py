@@ -116,7 +116,7 @@ class TensorRt(Engine):
         """Return the GPU of the device, which is this machine's where no other was met."""
         return find_gpu() if self.met is None else gpu_from_json(self.met)
 
-    def toolchain(self) -> str:
+    def toolchain(self, flags: Mapping[str, FlagValue]) -> str:
         """Return the GPU and its driver, which a plan is for."""
         return str(self._gpu())
 

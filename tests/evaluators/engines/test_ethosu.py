@@ -105,11 +105,11 @@ def test_every_chip_is_one_of_vela_s(chip):
 def test_vela_is_missed_where_it_compiles_and_the_runtime_where_it_runs(monkeypatch):
     assert ENGINE.compiles_on_host
     assert ENGINE.missing_compiler() is None
-    assert ENGINE.toolchain() == metadata.version("ethos-u-vela")
+    assert ENGINE.toolchain({}) == metadata.version("ethos-u-vela")
     monkeypatch.setattr(ethosu, "VELA", "no_such_vela")
     assert ENGINE.missing() is None
     assert ENGINE.missing_compiler().remedy == "pip install 'edge-inference-search[ethosu]'"
-    assert ENGINE.toolchain() == ""
+    assert ENGINE.toolchain({}) == ""
 
 
 def test_nothing_stands_in_for_its_latency():

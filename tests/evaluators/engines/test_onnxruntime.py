@@ -167,13 +167,15 @@ def test_the_plain_distribution_goes_without_saying():
     assert ENGINE.distribution_of(ENGINE.load_runtime()) == "onnxruntime"
 
 
-def test_the_gpu_of_a_device_elsewhere_is_in_the_key(monkeypatch):
+def test_the_gpu_of_a_device_elsewhere_is_in_the_key_of_what_runs_there(monkeypatch):
     gpu = Gpu("Orin", (8, 7), 8 * 2**30, True, "R36 CUDA 12.6")
     monkeypatch.setattr(engine_module, "find_gpu", lambda: gpu)
     host, sent = OnnxRuntime(), json.loads(json.dumps(ENGINE.accelerator()))
-    assert host.toolchain() == ""
+    on_gpu, on_cpu = ({"provider": name} for name in ("cuda", "cpu"))
+    assert host.toolchain(on_gpu) == ""
     host.meet(sent)
-    assert host.toolchain() == str(gpu)
+    assert host.toolchain(on_gpu) == str(gpu)
+    assert host.toolchain(on_cpu) == ""
     monkeypatch.setattr(engine_module, "find_gpu", lambda: None)
     assert ENGINE.accelerator() is None
 

@@ -299,7 +299,7 @@ def test_flags_and_refusals_are_those_of_a_device_elsewhere(monkeypatch):
     host.meet(sent)
     assert host.flags(4)["dla_core"].values == (-1, 0, 1)
     assert host.refusal("int8", FLAGS) is None
-    assert "Orin" in host.toolchain()
+    assert "Orin" in host.toolchain(FLAGS)
     assert host.accelerator()["name"] == MAXWELL.name
     host.meet(None)
     assert MAXWELL.name in host.refusal("int8", FLAGS)
