@@ -82,6 +82,8 @@ class Pipeline:
         quantized = exported if form == source else self.quantize(exported, form, candidate, clock)
         compiled = self.compile(quantized, candidate, clock)
         facts = {name: stage.facts for name, stage in {**stages, "export": exported}.items()}
+        if "compress" in stages:  # by which models that are pruned alike know one another
+            facts["compress"] = {**facts["compress"], "digest": stages["compress"].digest}
         return Built(candidate, compiled, facts, figures_of(engine, compiled.facts["metrics"]))
 
     def compress_and_distill(self, candidate: Candidate, clock: StageClock) -> dict[str, Entry]:

@@ -206,12 +206,16 @@ class SearchLoop:
         )
 
     def _same_as(self, candidate: Candidate) -> list[NumberedRecord]:
-        """Return the measured trials of this very candidate, oldest first."""
+        """Return the measured trials of this very candidate, oldest first.
+
+        However they are called: two sparsities may leave the same channels.
+        """
         state = self.state
+        ways = self.policy.ways_to(state.snapshot(), state.candidates, candidate)
         return [
             trial
             for trial in state.trials
-            if trial.record.failure is None and state.candidates[trial.number] == candidate
+            if trial.record.failure is None and state.candidates[trial.number] in ways
         ]
 
     def _share_samples(self, same: Sequence[NumberedRecord], record: TrialRecord) -> None:

@@ -104,8 +104,15 @@ class TrialRecord:
         return self.confirmation is not None
 
     def of_the_trial(self) -> dict[str, Any]:
-        """Return the fields that a record which replaces it keeps: how it came to be, its costs."""
-        names = ("origin", "stage_seconds", "found_stages", "ask_seconds", "overhead_seconds")
+        """Return the fields that a record which replaces it keeps: its name, origin and costs."""
+        names = (
+            "params",
+            "origin",
+            "stage_seconds",
+            "found_stages",
+            "ask_seconds",
+            "overhead_seconds",
+        )
         return {name: getattr(self, name) for name in names}
 
     def as_searched(self) -> TrialRecord:

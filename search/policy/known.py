@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evaluators.candidate import Candidate
 from search.front import log_costs
-from search.policy.trial_costs import answers_of, prefix_of
+from search.policy.identity import answers_of, prefix_of
 from search.records import NumberedRecord, Run, TrialRecord
 
 
@@ -22,8 +22,8 @@ class Known:
         candidate: What it was.
         costs: Log costs of shape (n_objectives,).
         metric_cost: The metric as a cost, be it an objective or not.
-        prefix: As `trial_costs.prefix_of` has it.
-        answers: As `trial_costs.answers_of` has it.
+        prefix: As `identity.prefix_of` has it.
+        answers: As `identity.answers_of` has it.
     """
 
     trial: NumberedRecord

@@ -14,9 +14,9 @@ from search.front import logarithms, pareto_front
 from search.gates import hoped_metric_cost
 from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
 from search.policy.gains import Gains
+from search.policy.identity import answers_of, model_of
 from search.policy.known import Known
 from search.policy.proposals import Proposal
-from search.policy.trial_costs import answers_of, model_of
 from search.records import Run
 from search.run_facts import RunFacts
 from spaces.dimensions import Dimension

@@ -31,12 +31,14 @@ from search.evaluation import Refuse
 from search.gates import training_refusal
 from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
+from search.policy.identity import key_of, rung_of
 from search.policy.known import Known, KnownTrials, metric_cost
 from search.policy.outlook import Outlook
 from search.policy.proposals import Arm, Neighbours, Proposal
+from search.policy.pruned_models import PrunedModels
 from search.policy.rungs import rungs
 from search.policy.training import TrainingGains
-from search.policy.trial_costs import TrialCosts, prefix_of
+from search.policy.trial_costs import TrialCosts
 from search.records import NumberedRecord, Run
 from spaces.dimensions import Value
 
@@ -86,6 +88,8 @@ class Policy:
         self._training = TrainingGains()
         self._tried: set[Hashable] = set()
         self._climbed: set[Hashable] = set()
+        self._models = PrunedModels()
+        self._candidates: dict[int, Candidate] = {}
         self._known = KnownTrials()
         self._best_metric_cost = math.inf
         self._learned: set[int] = set()
@@ -105,16 +109,13 @@ class Policy:
             candidates: What each of its trials was.
             under_way: What is being tried already.
         """
-        new = [trial for trial in run.trials if trial.number not in self._learned]
-        for trial in new:
-            self._learned.add(trial.number)
-            if trial.number in candidates:  # else it was killed before that was decided
-                self._learn(trial, candidates[trial.number], run)
-        self._under_way = {key for each in under_way for key in (_key(each), _rung(each))}
+        self._catch_up(run, candidates)
+        named = [self._models.first_way_to(each) for each in under_way]
+        self._under_way = {key for each in named for key in (key_of(each), rung_of(each))}
         sampled = NextTrial(None, self._lowest_rung())
         if run.usable_baseline is None or len(self._sampled_new) < FIRST_SAMPLED:
             return sampled
-        outlook = self._outlook(run, candidates)
+        outlook = self._outlook(run)
         history = ArmHistory.of(run, outlook.known)
         novelty = self._novelty()
         if not outlook.known or history.share_of_time("sampled") < LEAST_SAMPLED * novelty:
@@ -162,18 +163,46 @@ class Policy:
             candidates: What each of its trials was.
             candidate: What is to be tried.
         """
+        self._catch_up(run, candidates)
+        candidate = self._models.first_way_to(candidate)
         untrained = replace(candidate, distillation=None)
-        if not candidate.is_pruned or _key(untrained) in self._tried:
+        if not candidate.is_pruned or key_of(untrained) in self._tried:
             return None
         if self.costs.training_s(candidate) <= self.costs.expected_s(untrained):
             return None
         hoped_cost = -math.inf
         if run.usable_baseline is not None:
-            hoped_cost = self._outlook(run, candidates).hoped_metric_cost(candidate)
+            hoped_cost = self._outlook(run).hoped_metric_cost(candidate)
         return partial(training_refusal, run, run.facts.metric.as_cost(hoped_cost))
 
-    def _outlook(self, run: Run, candidates: Mapping[int, Candidate]) -> Outlook:
-        return Outlook(self._space.dimensions, run, self._known.of(run, candidates))
+    def ways_to(
+        self, run: Run, candidates: Mapping[int, Candidate], candidate: Candidate
+    ) -> list[Candidate]:
+        """Return the candidates that are this very one, whatever their pruning is called.
+
+        Args:
+            run: As the search has it.
+            candidates: What each of its trials was.
+            candidate: One of them, or what is to be tried.
+        """
+        self._catch_up(run, candidates)
+        return self._models.ways_to(candidate)
+
+    def _outlook(self, run: Run) -> Outlook:
+        return Outlook(self._space.dimensions, run, self._known.of(run, self._candidates))
+
+    def _catch_up(self, run: Run, candidates: Mapping[int, Candidate]) -> None:
+        """Learn from the trials that have ended since, each by the first name of its model."""
+        for trial in run.trials:
+            if trial.number in self._learned:
+                continue
+            self._learned.add(trial.number)
+            if trial.number in candidates:  # else it was killed before that was decided
+                candidate = candidates[trial.number]
+                self._models.learn(candidate, trial.record)
+                candidate = self._models.first_way_to(candidate)
+                self._candidates[trial.number] = candidate
+                self._learn(trial, candidate, run)
 
     def _learn(self, trial: NumberedRecord, candidate: Candidate, run: Run) -> None:
         record = trial.record
@@ -181,9 +210,9 @@ class Policy:
         if record.failure is not None and record.failure.is_transient:
             return
         if record.origin.get("arm") == "sampled":
-            self._sampled_new.append(_key(candidate) not in self._tried)
-        self._tried.add(_key(candidate))
-        self._climbed.add(_rung(candidate))
+            self._sampled_new.append(key_of(candidate) not in self._tried)
+        self._tried.add(key_of(candidate))
+        self._climbed.add(rung_of(candidate))
         if record.failure is None:
             cost = metric_cost(record, run)
             best_before = cost if self._best_metric_cost == math.inf else self._best_metric_cost
@@ -197,7 +226,7 @@ class Policy:
         members = outlook.front
         order = rng.permutation(len(members))[:_MOST_PARENTS]
         parents = [members[position] for position in order]
-        changed = {_key(p.candidate): p for p in self._changed(outlook, near, parents)}
+        changed = {key_of(p.candidate): p for p in self._changed(outlook, near, parents)}
         unseen = {key: p for key, p in changed.items() if self._is_new(key, p.candidate)}
         if unseen:
             yield from self._timed(outlook.forecast(list(unseen.values())))
@@ -205,15 +234,24 @@ class Policy:
     def _changed(
         self, outlook: Outlook, near: Neighbours, parents: Sequence[Known]
     ) -> Iterator[Proposal]:
-        """Yield members of the front with other flags, widths, zeros, and other training."""
+        """Yield members of the front with other flags, widths, zeros, and other training.
+
+        Widths are varied from each sparsity that came to a member's: the next model may lie beyond
+        the last of them.
+        """
         configurations = [known.candidate for known in (*parents, *outlook.known[:5])]
         for parent in parents:
             number = parent.trial.number
             for candidate in near.other_flags(parent.candidate, configurations):
                 yield Proposal("sweep", number, candidate)
-            for others in (near.other_widths, near.other_patterns, near.other_training):
-                for candidate in others(parent.candidate):
-                    yield Proposal(_arm_of(candidate), number, candidate)
+            ways = self._models.ways_to(parent.candidate)
+            others = [
+                *(candidate for way in ways for candidate in near.other_widths(way)),
+                *near.other_patterns(parent.candidate),
+                *near.other_training(parent.candidate),
+            ]
+            for candidate in map(self._models.first_way_to, others):
+                yield Proposal(_arm_of(candidate), number, candidate)
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
         """Yield the rungs at which a model could then be on the front."""
@@ -258,11 +296,3 @@ def _rate(proposal: Proposal, history: ArmHistory) -> float:
 def _arm_of(candidate: Candidate) -> Arm:
     """Return the arm of another model: forecasts of what isn't trained are kept far less often."""
     return "prefix" if candidate.distillation is None else "training"
-
-
-def _key(candidate: Candidate) -> Hashable:
-    return tuple(sorted(candidate.params().items()))
-
-
-def _rung(candidate: Candidate) -> Hashable:
-    return (prefix_of(candidate), candidate.epochs)

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from evaluators.candidate import Candidate
-from search.policy.trial_costs import prefix_of, quantization_of
+from search.policy.identity import prefix_of, quantization_of
 
 _PRIOR_SHARE = 0.6
 """Of the distance to the best metric, before anything is known."""

@@ -14,6 +14,7 @@ from statistics import median
 from evaluators.candidate import Candidate
 from evaluators.quantize import source_of
 from search.parameters import EngineSpace
+from search.policy.identity import answers_of, model_of, prefix_of, quantization_of
 from search.records import TrialRecord
 
 
@@ -30,30 +31,6 @@ class StageInputs:
     kind: tuple[str, ...]
     key: Hashable
     units: float = 1.0
-
-
-def prefix_of(candidate: Candidate) -> Hashable:
-    """Return what decides the pruned model, before any fine-tuning."""
-    sparsity = candidate.sparsity
-    groups = tuple(sorted(sparsity.items())) if isinstance(sparsity, Mapping) else sparsity
-    pruned = (candidate.importance, candidate.round_to) if candidate.loses_channels else ()
-    pattern = (candidate.sparsity_pattern,) if candidate.has_pattern else ()
-    return groups, *pruned, *pattern
-
-
-def model_of(candidate: Candidate) -> Hashable:
-    """Return what decides the compressed model."""
-    return prefix_of(candidate), candidate.distillation
-
-
-def answers_of(candidate: Candidate) -> Hashable:
-    """Return what decides what a candidate answers, but for what flags do to rounding."""
-    return model_of(candidate), candidate.engine, candidate.precision, quantization_of(candidate)
-
-
-def quantization_of(candidate: Candidate) -> Hashable:
-    """Return the settings of the quantizer."""
-    return tuple(sorted(candidate.quantization.items()))
 
 
 def stages_of(candidate: Candidate, engines: Mapping[str, EngineSpace]) -> dict[str, StageInputs]:

@@ -83,6 +83,19 @@ def test_the_same_again_builds_nothing(line, candidate):
     assert built_anew(line, candidate) == []
 
 
+def test_what_is_built_says_by_what_its_pruned_model_is_known(line, candidate):
+    clock = StageClock(lambda _: None)
+    trained, untrained, wider = (
+        line.build(each, clock).facts["compress"]["digest"]
+        for each in (
+            candidate,
+            replace(candidate, distillation=None, precision="fp32"),
+            replace(candidate, sparsity=0.25),
+        )
+    )
+    assert trained == untrained != wider
+
+
 def test_code_and_data_of_the_workload_count(line, candidate):
     built_anew(line, candidate)
     changed = replace(line, workload=replace(line.workload, fingerprint="other"))

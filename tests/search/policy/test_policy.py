@@ -19,11 +19,12 @@ from search.budget import Budget
 from search.front import hypervolume
 from search.loop import SearchLoop
 from search.plan import make_plan
+from search.policy.identity import key_of, prefix_of
 from search.policy.known import KnownTrials
 from search.policy.outlook import Outlook
 from search.policy.policy import FIRST_SAMPLED, LEAST_SAMPLED, Policy
 from search.policy.proposals import Proposal
-from search.policy.trial_costs import prefix_of, stages_of
+from search.policy.trial_costs import stages_of
 from search.records import NumberedRecord, Run, TrialRecord
 from search.samplers import make_sampler
 from search.state import StudyState
@@ -108,13 +109,27 @@ def numbers(candidate):
     }
 
 
+class Rounding(Stand):
+    """A stand where all sparsities from 0.6 on leave the same channels."""
+
+    def evaluate(self, candidate, *others):
+        record = super().evaluate(candidate, *others)
+        alike = as_rounded(candidate)
+        facts = {"compress": {"digest": str(alike.sparsity)}}
+        return replace(record, quantities=numbers(alike), facts=facts)
+
+
+def as_rounded(candidate):
+    return replace(candidate, sparsity=min(candidate.sparsity, 0.6))
+
+
 @pytest.fixture
 def search(space_of, target_of, workload):
     """Return a function that searches for so many virtual seconds; its loop and evaluator."""
 
-    def run(seconds, *, seed=0, study=None, stand=None, extra=SPACE, sampler_of=make_sampler):
+    def run(seconds, *, seed=0, study=None, stand=Stand, extra=SPACE, sampler_of=make_sampler):
         plan = make_plan(space_of(extra, "onnxruntime"), target_of("onnxruntime"), workload)
-        stand = stand or Stand(plan)
+        stand = stand(plan) if isinstance(stand, type) else stand
         study = study or optuna.create_study(directions=[o.direction for o in plan.objectives])
         state = StudyState(plan, study, seed, stand, lambda _event: None)
         budget = Budget(10_000, seconds, lambda: False, lambda: stand.now_s)
@@ -266,6 +281,37 @@ def test_a_candidate_seen_before_adds_samples_to_every_trial_of_it(search):
         key = tuple(sorted(trial.record.params.items()))
         numbers_of.setdefault(key, set()).add(trial.record.quantities["latency_p90_s"].value)
     assert all(len(values) == 1 for values in numbers_of.values())
+
+
+def test_a_model_is_tried_under_one_of_its_names(search):
+    found = search(300.0, stand=Rounding)
+    seen, named, repeats = set(), set(), 0
+    for trial in found.state.trials:
+        candidate = found.state.candidates[trial.number]
+        is_repeat = key_of(as_rounded(candidate)) in seen
+        # That another sparsity comes to the same model is only known once it was tried.
+        if trial.record.origin.get("arm") in ("prefix", "training", "rung", "sweep"):
+            assert not is_repeat or candidate.sparsity not in named
+        elif is_repeat:
+            repeats += 1
+        seen.add(key_of(as_rounded(candidate)))
+        named.add(candidate.sparsity)
+    assert len([sparsity for sparsity in named if sparsity > 0.6]) > 1
+    assert repeats
+
+
+def test_samples_are_shared_by_the_names_of_a_model(search):
+    only = SPACE.replace("[1, 2, 3, 4]", "1").replace("[true, false]", "true")
+    found = search(60.0, stand=Rounding, extra=only)
+    shared = [
+        (candidate, before)
+        for candidate, _refuse, before in found.stand.seen
+        if before is not None and before.params["sparsity"] != candidate.sparsity
+    ]
+    assert shared
+    for trial in found.state.trials:
+        sparsity = found.state.candidates[trial.number].sparsity
+        assert trial.record.params["sparsity"] == sparsity
 
 
 @pytest.mark.parametrize(("lowest", "is_probed"), [(4, True), (0, False)])
