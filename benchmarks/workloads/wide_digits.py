@@ -28,9 +28,9 @@ class ManyWideDigits(WideDigits):
     """Each digit under four noises: 2,388 training, 2,400 validation and 2,400 test images.
 
     So many for two reasons: fine-tuning takes a minute, and the luck of one training counts for
-    less. Of 600 validation images an accuracy has a standard error of a point, which is 8 % of the
+    less. Of 600 validation images an accuracy has a standard error of a point, which is 7 % of the
     hypervolume that a search reaches: what came within 98 % of the best was the luckiest. As the
-    views of a digit have its shape in common, an interval of accuracy is narrower than it should.
+    views of a digit have its shape in common, intervals of accuracy are narrower than they should.
     """
 
     epochs: ClassVar[int] = 10
