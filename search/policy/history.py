@@ -17,8 +17,13 @@ _WINDOW = 60
 """Trials; what came earlier says little about what is left to gain."""
 _MEMORY = 0.85
 """What a trial of an arm counts for once another one has followed it."""
-_TRUST_PRIOR = 0.02
-"""Hypervolume that every arm has promised and kept before its first trial."""
+_MOST_KEPT_BEFORE = 0.02
+"""Hypervolume that an arm has promised and kept before its first trial, at most."""
+_KEPT_BEFORE = 2.0
+"""Of promises as large as its own; late in a search, when all are small, that is what counts.
+
+Otherwise an arm that promised 0.003 each time and brought nothing would be believed by half.
+"""
 _LEAST_TRUST = 0.05
 
 
@@ -31,6 +36,7 @@ def origin_of(proposal: Proposal | None) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Past:
+    trials: float = 0.0
     promised: float = 0.0
     brought: float = 0.0
     recent_s: float = 0.0
@@ -57,8 +63,10 @@ class ArmHistory:
     def trust(self, arm: Arm) -> float:
         """Return what the arm has brought over what it promised."""
         past = self._arms.get(arm, _Past())
-        kept = (past.brought + _TRUST_PRIOR) / (past.promised + _TRUST_PRIOR)
-        return float(np.clip(kept, _LEAST_TRUST, 1.0))
+        if not past.promised:
+            return 1.0
+        before = min(_MOST_KEPT_BEFORE, _KEPT_BEFORE * past.promised / past.trials)
+        return float(np.clip((past.brought + before) / (past.promised + before), _LEAST_TRUST, 1.0))
 
     def rate(self, arm: Arm) -> float:
         """Return the hypervolume that a second in the arm has brought; 0 before its first trial."""
@@ -75,6 +83,7 @@ class ArmHistory:
         if not origin:  # one of the first trials, which nobody chose
             return
         past = self._arms.setdefault(origin["arm"], _Past())
+        past.trials = _MEMORY * past.trials + 1
         past.promised = _MEMORY * past.promised + (origin["gain"] or 0.0)
         past.brought = _MEMORY * past.brought + gained
         seconds = sum(record.stage_seconds.values())

@@ -1,17 +1,18 @@
 """What to try next: where the front should gain most in a second.
 
 Fine-tuning costs minutes and an engine flag a second, so what a trial costs is as much a part of
-the choice as what it may bring. Five arms::
+the choice as what it may bring. Six arms::
 
     sampled   Optuna's sampler chooses freely, at the lowest rung: it explores; at any rung where
               nothing is forecast to bring anything
     prefix    a little more or less pruned than a member of the front, with or without a pattern of
               zeros, not trained
-    training  the same, trained as the member is; or a member trained a little otherwise
+    training  the same, trained as the member is; or a member with a rung more or less of it
+    tuning    a member trained with another temperature or alpha
     rung      more training, for what could then be on the front
     sweep     a member's model, which is in the store, with other engine flags or another precision
 
-The last four are forecast: costs by a Gaussian process over what was measured, a metric by what
+The last five are forecast: costs by a Gaussian process over what was measured, a metric by what
 training has added before; a model that was scored keeps its metric whatever its flags. How far an
 arm's forecasts can be trusted, its own record says. What is chosen depends on the study alone, so
 that a killed run goes on as it would have.
@@ -23,6 +24,7 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -236,22 +238,22 @@ class Policy:
     ) -> Iterator[Proposal]:
         """Yield members of the front with other flags, widths, zeros, and other training.
 
-        Widths are varied from each sparsity that came to a member's: the next model may lie beyond
-        the last of them.
+        Widths are varied from each sparsity that came to a member's; the next may lie beyond it.
         """
         configurations = [known.candidate for known in (*parents, *outlook.known[:5])]
         for parent in parents:
             number = parent.trial.number
             for candidate in near.other_flags(parent.candidate, configurations):
                 yield Proposal("sweep", number, candidate)
-            ways = self._models.ways_to(parent.candidate)
-            others = [
-                *(candidate for way in ways for candidate in near.other_widths(way)),
-                *near.other_patterns(parent.candidate),
-                *near.other_training(parent.candidate),
-            ]
+            others = chain(
+                *map(near.other_widths, self._models.ways_to(parent.candidate)),
+                near.other_patterns(parent.candidate),
+                near.other_epochs(parent.candidate),
+            )
             for candidate in map(self._models.first_way_to, others):
                 yield Proposal(_arm_of(candidate), number, candidate)
+            for candidate in near.other_tuning(parent.candidate):
+                yield Proposal("tuning", number, candidate)
 
     def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
         """Yield the rungs at which a model could then be on the front."""

@@ -14,7 +14,7 @@ from search.parameters import ParameterSpace, nearest_value
 from search.policy.rungs import rungs
 from spaces.dimensions import Choice, Dimension, Fixed, Value
 
-Arm = Literal["sampled", "prefix", "training", "rung", "sweep"]
+Arm = Literal["sampled", "prefix", "training", "tuning", "rung", "sweep"]
 
 _MOST_VALUES = 6
 """Of a dimension with more values, this many are drawn."""
@@ -27,9 +27,9 @@ class Proposal:
 
     Attributes:
         arm: ``sampled``: the sampler chooses; ``prefix``: another model, pruned a little otherwise
-            and not trained; ``training``: another one, pruned or trained a little otherwise and
-            trained; ``rung``: more training of one; ``sweep``: another configuration of an engine
-            for one.
+            and not trained; ``training``: another one, pruned a little otherwise or for a rung more
+            or less, and trained; ``tuning``: one trained with another temperature or alpha;
+            ``rung``: more training of one; ``sweep``: another configuration of an engine for one.
         parent: Number of the trial it comes from.
         candidate: What it comes to; for a rung, temperature and alpha are the sampler's to choose.
         gain: Hypervolume that it should add.
@@ -94,10 +94,10 @@ class Neighbours:
                 for start in self._starts(candidate):
                     yield replace(start, sparsity_pattern=str(pattern))
 
-    def other_training(self, candidate: Candidate) -> Iterator[Candidate]:
-        """Yield a trained model as it would be with another temperature, alpha or number of epochs.
+    def other_epochs(self, candidate: Candidate) -> Iterator[Candidate]:
+        """Yield a trained model as it would be after the next rung, or the one before.
 
-        The rung below is one of them: a longer training isn't always the better one.
+        A longer training isn't always the better one.
         """
         tuning = candidate.distillation
         if tuning is None:
@@ -106,6 +106,12 @@ class Neighbours:
         for epochs in self.ladder[max(0, at - 1) : at + 2]:
             if epochs not in (0, tuning.epochs):
                 yield replace(candidate, distillation=replace(tuning, epochs=epochs))
+
+    def other_tuning(self, candidate: Candidate) -> Iterator[Candidate]:
+        """Yield a trained model as it would be with another temperature or alpha."""
+        tuning = candidate.distillation
+        if tuning is None:
+            return
         for temperature in self._values(self.space.distillation["temperature"]):
             yield replace(candidate, distillation=replace(tuning, temperature=float(temperature)))
         for alpha in self._values(self.space.distillation["alpha"]):

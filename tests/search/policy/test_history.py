@@ -42,6 +42,12 @@ def test_an_arm_that_breaks_its_promises_loses_trust(past):
     assert broken.trust("rung") == 1
 
 
+def test_small_promises_count_as_large_ones_do(past):
+    """Late in a search all of them are small."""
+    small = past(*[("sweep", 0.002, 2.0, 1.0)] * 8)
+    assert small.trust("sweep") < 0.3
+
+
 def test_time_is_shared_among_what_was_chosen(past):
     history = past((None, 0, 1.0, 100.0), ("sampled", None, 0.9, 3.0), ("rung", 0.1, 0.8, 9.0))
     assert history.share_of_time("sampled") == pytest.approx(0.25)

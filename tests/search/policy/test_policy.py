@@ -148,7 +148,7 @@ def test_every_arm_has_its_turn_after_the_first_trials(search):
     found = search(150.0)
     first = len(found.state.plan.first)
     assert arms(found)[: first + FIRST_SAMPLED] == [None] * first + ["sampled"] * FIRST_SAMPLED
-    assert set(arms(found)) == {None, "sampled", "prefix", "training", "rung", "sweep"}
+    assert set(arms(found)) == {None, "sampled", "prefix", "training", "tuning", "rung", "sweep"}
     spent = Counter()
     for trial in found.state.trials[first:]:
         spent[trial.record.origin["arm"]] += sum(trial.record.stage_seconds.values())
@@ -290,7 +290,7 @@ def test_a_model_is_tried_under_one_of_its_names(search):
         candidate = found.state.candidates[trial.number]
         is_repeat = key_of(as_rounded(candidate)) in seen
         # That another sparsity comes to the same model is only known once it was tried.
-        if trial.record.origin.get("arm") in ("prefix", "training", "rung", "sweep"):
+        if trial.record.origin.get("arm") in ("prefix", "training", "tuning", "rung", "sweep"):
             assert not is_repeat or candidate.sparsity not in named
         elif is_repeat:
             repeats += 1

@@ -92,13 +92,14 @@ def test_an_engine_without_kernels_for_a_pattern_does_not_run_it(patterned, spar
 
 
 def test_a_trained_model_is_trained_otherwise_and_an_untrained_one_is_not(near, rich, pruned):
-    assert list(near.other_training(pruned)) == []
+    assert list(near.other_epochs(pruned)) == list(near.other_tuning(pruned)) == []
     trained = replace(pruned, distillation=Distillation(2, 4.0, 0.2))
-    found = [candidate.distillation for candidate in near.other_training(trained)]
-    assert {tuning.epochs for tuning in found} == {1, 2, 4}
-    assert len({tuning.temperature for tuning in found}) > 2
-    assert {tuning.alpha for tuning in found} == {0.1, 0.2, 0.3}
-    for candidate in near.other_training(trained):
+    longer, otherwise = list(near.other_epochs(trained)), list(near.other_tuning(trained))
+    assert {candidate.epochs for candidate in longer} == {1, 4}
+    assert {candidate.epochs for candidate in otherwise} == {2}
+    assert len({candidate.distillation.temperature for candidate in otherwise}) > 2
+    assert {candidate.distillation.alpha for candidate in otherwise} == {0.1, 0.2, 0.3}
+    for candidate in (*longer, *otherwise):
         assert replace(candidate, distillation=None) == pruned
         assert rich.params_of(candidate) is not None
 
