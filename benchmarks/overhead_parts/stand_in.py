@@ -28,6 +28,7 @@ from evaluators.measurement import Figures, Quantity, unavailable
 from evaluators.stage_clock import StageClock
 from evaluators.store_entry import Entry
 from evaluators.workload_facts import WorkloadFacts
+from search.policy.identity import prefix_of
 
 WORKLOAD = WorkloadFacts(
     fingerprint=hashlib.sha256(b"stand-in").hexdigest(),
@@ -147,6 +148,7 @@ def _sparsity(candidate: Candidate) -> float:
 def _compress_facts(candidate: Candidate) -> dict[str, Any]:
     kept = 1 - _sparsity(candidate)
     found: dict[str, Any] = {
+        "digest": hashlib.sha256(repr(prefix_of(candidate)).encode()).hexdigest(),
         "pruning": {
             "parameters_before": 272_474,
             "parameters_after": int(272_474 * kept),
@@ -156,7 +158,7 @@ def _compress_facts(candidate: Candidate) -> dict[str, Any]:
             "kept_channels": {
                 f"stage{1 + n // 7}.{n % 7}.conv": int(64 * kept) for n in range(_CONVOLUTIONS)
             },
-        }
+        },
     }
     if candidate.distillation:
         epochs = candidate.distillation.epochs
