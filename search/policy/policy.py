@@ -94,7 +94,6 @@ class Policy:
         self._candidates: dict[int, Candidate] = {}
         self._known = KnownTrials()
         self._best_metric_cost = math.inf
-        self._learned: set[int] = set()
         self._under_way: set[Hashable] = set()
         self._sampled_new: list[bool] = []
 
@@ -196,15 +195,12 @@ class Policy:
     def _catch_up(self, run: Run, candidates: Mapping[int, Candidate]) -> None:
         """Learn from the trials that have ended since, each by the first name of its model."""
         for trial in run.trials:
-            if trial.number in self._learned:
-                continue
-            self._learned.add(trial.number)
-            if trial.number in candidates:  # else it was killed before that was decided
-                candidate = candidates[trial.number]
-                self._models.learn(candidate, trial.record)
-                candidate = self._models.first_way_to(candidate)
-                self._candidates[trial.number] = candidate
-                self._learn(trial, candidate, run)
+            number = trial.number
+            if number in self._candidates or number not in candidates:
+                continue  # the latter was killed before it was decided what it is
+            self._models.learn(candidates[number], trial.record)
+            self._candidates[number] = self._models.first_way_to(candidates[number])
+            self._learn(trial, self._candidates[number], run)
 
     def _learn(self, trial: NumberedRecord, candidate: Candidate, run: Run) -> None:
         record = trial.record

@@ -23,7 +23,7 @@ class PrunedModels:
     _ways: dict[str, list[Candidate]] = field(default_factory=dict)
 
     def learn(self, candidate: Candidate, record: TrialRecord) -> None:
-        """Learn from one trial; one that wasn't pruned, or not even built, says nothing."""
+        """Learn from one trial; one that wasn't built says nothing."""
         digest = record.facts.get("compress", {}).get("digest")
         prefix = prefix_of(candidate)
         if digest is not None and prefix not in self._digests:
