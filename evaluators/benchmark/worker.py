@@ -13,10 +13,9 @@ as ``python -m evaluators.benchmark.worker``; `evaluators.service` says how it a
 from __future__ import annotations
 
 import os
-import statistics
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -25,18 +24,11 @@ from evaluators.benchmark.accuracy import collect_outputs, take_batch
 from evaluators.benchmark.cpus import choose_cpus
 from evaluators.benchmark.disturbance import Watch
 from evaluators.benchmark.environment import read_environment
+from evaluators.benchmark.session_measurement import check_agreement, measure_session
 from evaluators.benchmark.survey import survey_here
-from evaluators.benchmark.timing import (
-    TimingSettings,
-    garbage_collection_held_off,
-    measure_latency,
-    measure_loop_overhead,
-    measure_throughput,
-    warm_up,
-)
+from evaluators.benchmark.timing import TimingSettings
 from evaluators.engines import load_engine
 from evaluators.engines.engine import Session
-from evaluators.failures import CandidateRejected
 from evaluators.framing import Message
 from evaluators.meters import load_meter
 from evaluators.meters.meter import Meter
@@ -44,18 +36,7 @@ from evaluators.power_modes.found import look_at_power_modes, say_mode_now
 from evaluators.power_modes.held import held_mode
 from evaluators.service import Answer, serve
 
-VARIED_INPUTS = 8
-"""How many different batches the timed loop goes through."""
 _MEMORY_QUERIES = 32
-_DEVICE_TIME_QUERIES = 64
-
-
-class Timed(NamedTuple):
-    """What the timed loop saw: seconds per query, what it took, and what disturbed it."""
-
-    samples_s: List[float]
-    energy: Dict[str, Any]
-    disturbance: Dict[str, Any]
 
 
 def handle(message: Message) -> Answer:
@@ -105,8 +86,11 @@ def _benchmark(job: Dict[str, Any]) -> Answer:
     with _open(job) as session:
         load_s = time.perf_counter() - started
         timed_inputs = next(iter(inputs.values()))
-        body, samples = _measure(session, timed_inputs, job, Watch(cpus), meter)
-        _agree(session, timed_inputs, job["batch_size"])
+        settings = TimingSettings(**job["timing"])
+        body, samples = measure_session(
+            session, timed_inputs, job["batch_size"], settings, Watch(cpus), meter
+        )
+        check_agreement(session, timed_inputs, job["batch_size"])
         answered = [inputs[split] for split in job["answer_splits"]]
         if not _fits(answered, samples[0], job):
             answered = []
@@ -160,98 +144,11 @@ def private_memory(job: Dict[str, Any]) -> Answer:
     return {"peak_memory_bytes": _peak_over(before_bytes, peak_bytes)}, []
 
 
-def _measure(
-    session: Session,
-    inputs: Sequence[np.ndarray],
-    job: Dict[str, Any],
-    watch: Watch,
-    meter: Optional[Meter],
-) -> Any:
-    """Time the session. The peak leaves out the varied inputs, which are ours, not the model's."""
-    settings = TimingSettings(**job["timing"])
-    if meter is not None:
-        duration_s = max(settings.min_duration_s, meter.shortest_s)
-        settings = settings._replace(min_duration_s=duration_s)
-    batch_size = job["batch_size"]
-    first = session.prepare(take_batch(inputs, 0, batch_size))
-    session.infer(first)
-    peak_after_first = memory.peak_bytes()
-    rest = [
-        session.prepare(take_batch(inputs, index * batch_size, batch_size))
-        for index in range(1, min(VARIED_INPUTS, max(1, len(inputs[0]) // batch_size)))
-    ]
-    batches = [first, *rest]
-    with garbage_collection_held_off():
-        warm = warm_up(session, batches, settings)
-        timed = _timed(session, batches, settings, watch, meter)
-        overhead_s = measure_loop_overhead()
-    peak = memory.peak_bytes()
-    if peak is not None and peak_after_first is not None:
-        ours = len(rest) * sum(array[:batch_size].nbytes for array in inputs)
-        peak = max(peak_after_first, peak - ours)
-    body = {
-        "is_steady": warm.is_steady,
-        "throughput_per_s": measure_throughput(session, batches, settings.offline_s) * batch_size,
-        "device_time_s": _device_time_s(session, batches),
-        "device_memory": session.device_memory(),
-        "energy": timed.energy,
-        "disturbance": timed.disturbance,
-        "loop_overhead_s": overhead_s,
-        "peak_bytes": peak,
-    }
-    return body, [np.array(timed.samples_s), np.array(warm.samples_s)]
-
-
-def _agree(session: Session, inputs: Sequence[np.ndarray], batch_size: int) -> None:
-    """Compare the session's answers with the CPU's, once nothing is timed any more.
-
-    Raises:
-        CandidateRejected: If they don't agree.
-    """
-    count = min(VARIED_INPUTS, max(1, len(inputs[0]) // batch_size))
-    batches = [take_batch(inputs, index * batch_size, batch_size) for index in range(count)]
-    reason = session.disagreement(batches)
-    if reason is not None:
-        raise CandidateRejected(reason)
-
-
-def _timed(
-    session: Session,
-    batches: Sequence[Any],
-    settings: TimingSettings,
-    watch: Watch,
-    meter: Optional[Meter],
-) -> Timed:
-    """Run the timed loop with the watch around it, and the meter, which may wait, around both."""
-    if meter is not None:
-        meter.start()
-    watch.start()
-    cpu_s, wall_s = time.process_time(), time.perf_counter()
-    samples = measure_latency(session, batches, settings)
-    seconds = time.perf_counter() - wall_s
-    cpu_time_s = time.process_time() - cpu_s
-    disturbance = watch.stop()
-    reading = None if meter is None else meter.stop()._asdict()
-    energy = {"seconds": seconds, "cpu_time_s": cpu_time_s, "reading": reading}
-    return Timed(samples, energy, disturbance)
-
-
 def _fits(splits: Sequence[Sequence[np.ndarray]], timed_s: np.ndarray, job: Dict[str, Any]) -> bool:
     """Say whether the outputs of some splits take no longer than they may."""
     queries = sum(len(inputs[0]) for inputs in splits) / job["batch_size"]
     limit_s = job.get("answers_within_s")
     return limit_s is None or queries * float(np.median(timed_s)) <= limit_s
-
-
-def _device_time_s(session: Session, batches: Sequence[Any]) -> Optional[float]:
-    """Return the median of the device's own time for one batch, or None where it keeps none."""
-    if session.device_time_s(batches[0]) is None:
-        return None
-    seconds = [
-        session.device_time_s(batches[index % len(batches)])
-        for index in range(_DEVICE_TIME_QUERIES)
-    ]
-    return statistics.median([each for each in seconds if each is not None])
 
 
 def _open(job: Dict[str, Any]) -> Session:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.bench import Bench
-from evaluators.benchmark.worker import VARIED_INPUTS
+from evaluators.benchmark.session_measurement import VARIED_INPUTS
 from evaluators.built import Built
 from evaluators.failures import DeviceLost, EvaluationFailure
 from evaluators.framing import Message

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from evaluators.benchmark.cpus import usable_cpus
-from evaluators.benchmark.worker import VARIED_INPUTS, _agree
+from evaluators.benchmark.session_measurement import VARIED_INPUTS, check_agreement
 from evaluators.child_process import ChildProcess, Limits
 from evaluators.devices.local import LocalDevice
 from evaluators.engines.engine import Session
@@ -188,10 +188,10 @@ class Apart(Session):
 @pytest.mark.parametrize(("samples", "batches"), [(100, VARIED_INPUTS), (5, 2), (1, 1)])
 def test_real_inputs_are_compared_with_the_cpu(samples, batches):
     agreeing = Apart(None)
-    _agree(agreeing, [tiny_images(samples)], batch_size=2)
+    check_agreement(agreeing, [tiny_images(samples)], batch_size=2)
     assert [batch[0].shape for batch in agreeing.batches] == [(2, 3, 16, 16)] * batches
     with pytest.raises(CandidateRejected, match="off by a lot"):
-        _agree(Apart("off by a lot"), [tiny_images(samples)], batch_size=2)
+        check_agreement(Apart("off by a lot"), [tiny_images(samples)], batch_size=2)
 
 
 def test_a_power_mode_is_asked_of_the_machine_that_measures(device):
