@@ -12,8 +12,9 @@ the choice as what it may bring. Six arms::
     rung      more training, for what could then be on the front
     sweep     a member's model, which is in the store, with other engine flags or another precision
 
-The last five are forecast: costs by a Gaussian process over what was measured, a metric by what
-training has added before; a model that was scored keeps its metric whatever its flags. How far an
+The last five are forecast: costs and metrics by Gaussian processes over what was measured, more
+training by what it has added before. What is known isn't forecast: a model that was scored keeps
+its metric whatever its flags, and is as fast as it was measured however it is trained. How far an
 arm's forecasts can be trusted, its own record says. What is chosen depends on the study alone, so
 that a killed run goes on as it would have.
 """
@@ -21,10 +22,9 @@ that a killed run goes on as it would have.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 
 import numpy as np
 
@@ -34,14 +34,12 @@ from search.gates import training_refusal
 from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
 from search.policy.identity import key_of, rung_of
-from search.policy.known import Known, KnownTrials, metric_cost
+from search.policy.lessons import Lessons
 from search.policy.outlook import Outlook
-from search.policy.proposals import Arm, Neighbours, Proposal
-from search.policy.pruned_models import PrunedModels
+from search.policy.proposals import Proposal
+from search.policy.prospects import Prospects
 from search.policy.rungs import rungs
-from search.policy.training import TrainingGains
-from search.policy.trial_costs import TrialCosts
-from search.records import NumberedRecord, Run
+from search.records import Run
 from spaces.dimensions import Value
 
 FIRST_SAMPLED = 6
@@ -52,9 +50,7 @@ LEAST_SAMPLED = 0.1
 It shrinks while the sampler repeats itself. Held to the lowest rung it converges: in one search of
 40 minutes 141 of its 213 trials were of candidates that had been measured.
 """
-_NEWEST_SAMPLED = 20
 _HOW_TO_TRAIN = ("distillation.temperature", "distillation.alpha")
-_MOST_PARENTS = 12
 _SEED_STRIDE = 7_919
 
 
@@ -78,24 +74,12 @@ class Policy:
     Args:
         space: What may vary.
         seed: Of the study.
-
-    Attributes:
-        costs: What trials cost.
     """
 
     def __init__(self, space: ParameterSpace, seed: int) -> None:
         self._space = space
         self._seed = seed
-        self.costs = TrialCosts(space.engines)
-        self._training = TrainingGains()
-        self._tried: set[Hashable] = set()
-        self._climbed: set[Hashable] = set()
-        self._models = PrunedModels()
-        self._candidates: dict[int, Candidate] = {}
-        self._known = KnownTrials()
-        self._best_metric_cost = math.inf
-        self._under_way: set[Hashable] = set()
-        self._sampled_new: list[bool] = []
+        self._lessons = Lessons(space)
 
     def propose(
         self,
@@ -110,18 +94,18 @@ class Policy:
             candidates: What each of its trials was.
             under_way: What is being tried already.
         """
-        self._catch_up(run, candidates)
-        named = [self._models.first_way_to(each) for each in under_way]
-        self._under_way = {key for each in named for key in (key_of(each), rung_of(each))}
+        lessons = self._lessons
+        lessons.catch_up(run, candidates)
         sampled = NextTrial(None, self._lowest_rung())
-        if run.usable_baseline is None or len(self._sampled_new) < FIRST_SAMPLED:
+        if run.usable_baseline is None or lessons.sampled_count < FIRST_SAMPLED:
             return sampled
         outlook = self._outlook(run)
         history = ArmHistory.of(run, outlook.known)
-        novelty = self._novelty()
+        novelty = lessons.novelty
         if not outlook.known or history.share_of_time("sampled") < LEAST_SAMPLED * novelty:
             return sampled
-        promising = sorted(self._promising(outlook), key=lambda p: _rate(p, history), reverse=True)
+        proposals = self._prospects(outlook, under_way).proposals()
+        promising = sorted(proposals, key=lambda p: _rate(p, history), reverse=True)
         # Few lie outside the space, so only the best are asked whether they do.
         inside = ((p, params) for p in promising if (params := self._fixed_params(p)) is not None)
         best, params = next(inside, (None, {}))
@@ -131,13 +115,11 @@ class Policy:
             return sampled
         return NextTrial(best, params)
 
-    def _novelty(self) -> float:
-        """Return the share of the sampler's choices that weren't measured before; never 0.
-
-        One more counts as new, so that a sampler that repeats itself is still asked now and then.
-        """
-        newest = self._sampled_new[-_NEWEST_SAMPLED:]
-        return (1 + sum(newest)) / (1 + len(newest))
+    def _prospects(self, outlook: Outlook, under_way: Iterable[Candidate]) -> Prospects:
+        rng = np.random.default_rng(self._seed * _SEED_STRIDE + len(outlook.run.trials))
+        named = [self._lessons.models.first_way_to(each) for each in under_way]
+        keys = {key for each in named for key in (key_of(each), rung_of(each))}
+        return Prospects(self._space, self._lessons, outlook, rng, keys)
 
     def _lowest_rung(self) -> dict[str, Value]:
         lowest = rungs(self._space.distillation["epochs"])[0]
@@ -164,12 +146,13 @@ class Policy:
             candidates: What each of its trials was.
             candidate: What is to be tried.
         """
-        self._catch_up(run, candidates)
-        candidate = self._models.first_way_to(candidate)
+        lessons = self._lessons
+        lessons.catch_up(run, candidates)
+        candidate = lessons.models.first_way_to(candidate)
         untrained = replace(candidate, distillation=None)
-        if not candidate.is_pruned or key_of(untrained) in self._tried:
+        if not candidate.is_pruned or lessons.has_tried(untrained):
             return None
-        if self.costs.training_s(candidate) <= self.costs.expected_s(untrained):
+        if lessons.costs.training_s(candidate) <= lessons.costs.expected_s(untrained):
             return None
         hoped_cost = -math.inf
         if run.usable_baseline is not None:
@@ -186,111 +169,12 @@ class Policy:
             candidates: What each of its trials was.
             candidate: One of them, or what is to be tried.
         """
-        self._catch_up(run, candidates)
-        return self._models.ways_to(candidate)
+        self._lessons.catch_up(run, candidates)
+        return self._lessons.models.ways_to(candidate)
 
     def _outlook(self, run: Run) -> Outlook:
-        return Outlook(self._space.dimensions, run, self._known.of(run, self._candidates))
-
-    def _catch_up(self, run: Run, candidates: Mapping[int, Candidate]) -> None:
-        """Learn from the trials that have ended since, each by the first name of its model."""
-        for trial in run.trials:
-            number = trial.number
-            if number in self._candidates or number not in candidates:
-                continue  # the latter was killed before it was decided what it is
-            self._models.learn(candidates[number], trial.record)
-            self._candidates[number] = self._models.first_way_to(candidates[number])
-            self._learn(trial, self._candidates[number], run)
-
-    def _learn(self, trial: NumberedRecord, candidate: Candidate, run: Run) -> None:
-        record = trial.record
-        self.costs.learn(candidate, record)
-        if record.failure is not None and record.failure.is_transient:
-            return
-        if record.origin.get("arm") == "sampled":
-            self._sampled_new.append(key_of(candidate) not in self._tried)
-        self._tried.add(key_of(candidate))
-        self._climbed.add(rung_of(candidate))
-        if record.failure is None:
-            cost = metric_cost(record, run)
-            best_before = cost if self._best_metric_cost == math.inf else self._best_metric_cost
-            self._training.learn(candidate, cost, best_before)
-            self._best_metric_cost = min(cost, self._best_metric_cost)
-
-    def _promising(self, outlook: Outlook) -> Iterator[Proposal]:
-        rng = np.random.default_rng(self._seed * _SEED_STRIDE + len(outlook.run.trials))
-        near = Neighbours(self._space, rng)
-        yield from self._timed(self._more_training(outlook, near))
-        members = outlook.front
-        order = rng.permutation(len(members))[:_MOST_PARENTS]
-        parents = [members[position] for position in order]
-        changed = {key_of(p.candidate): p for p in self._changed(outlook, near, parents)}
-        unseen = {key: p for key, p in changed.items() if self._is_new(key, p.candidate)}
-        if unseen:
-            yield from self._timed(outlook.forecast(list(unseen.values())))
-
-    def _changed(
-        self, outlook: Outlook, near: Neighbours, parents: Sequence[Known]
-    ) -> Iterator[Proposal]:
-        """Yield members of the front with other flags, widths, zeros, and other training.
-
-        Widths are varied from each sparsity that came to a member's; the next may lie beyond it.
-        """
-        configurations = [known.candidate for known in (*parents, *outlook.known[:5])]
-        for parent in parents:
-            number = parent.trial.number
-            for candidate in near.other_flags(parent.candidate, configurations):
-                yield Proposal("sweep", number, candidate)
-            others = chain(
-                *map(near.other_widths, self._models.ways_to(parent.candidate)),
-                near.other_patterns(parent.candidate),
-                near.other_epochs(parent.candidate),
-            )
-            for candidate in map(self._models.first_way_to, others):
-                yield Proposal(_arm_of(candidate), number, candidate)
-            for candidate in near.other_tuning(parent.candidate):
-                yield Proposal("tuning", number, candidate)
-
-    def _more_training(self, outlook: Outlook, near: Neighbours) -> Iterator[Proposal]:
-        """Yield the rungs at which a model could then be on the front."""
-        for known in outlook.promising:
-            above = self._rungs_above(known, near)
-            yield from self._trained(outlook, known, near, above)
-
-    def _rungs_above(self, known: Known, near: Neighbours) -> list[int]:
-        if not known.candidate.is_pruned:
-            return []
-        above = [(known.prefix, e) for e in near.ladder if e > known.candidate.epochs]
-        return [r[1] for r in above if r not in self._climbed and r not in self._under_way]
-
-    def _trained(
-        self, outlook: Outlook, known: Known, near: Neighbours, above: Iterable[int]
-    ) -> Iterator[Proposal]:
-        cost = known.metric_cost
-        for epochs in above:
-            cost = self._training.expected_cost(cost, outlook.best_metric_cost, epochs)
-            gain = outlook.gain_of(known.costs, cost)
-            if gain > 0:
-                candidate = near.trained(known.candidate, epochs)
-                yield Proposal("rung", known.trial.number, candidate, gain=gain)
-
-    def _is_new(self, key: Hashable, candidate: Candidate) -> bool:
-        if key in self._tried or key in self._under_way:
-            return False
-        engine = self._space.engines[candidate.engine].engine
-        flags = engine.flags_with(candidate.flags, candidate.sparsity_pattern)
-        return engine.refusal(candidate.precision, flags) is None
-
-    def _timed(self, proposals: Iterable[Proposal]) -> Iterator[Proposal]:
-        for proposal in proposals:
-            if proposal.gain > 0:
-                yield replace(proposal, seconds=self.costs.expected_s(proposal.candidate))
+        return Outlook(self._space.dimensions, run, self._lessons.known(run))
 
 
 def _rate(proposal: Proposal, history: ArmHistory) -> float:
     return history.trust(proposal.arm) * proposal.gain / max(proposal.seconds, 1e-3)
-
-
-def _arm_of(candidate: Candidate) -> Arm:
-    """Return the arm of another model: forecasts of what isn't trained are kept far less often."""
-    return "prefix" if candidate.distillation is None else "training"
