@@ -73,9 +73,12 @@ class Lessons:
         newest = self._sampled_new[-_NEWEST_SAMPLED:]
         return (1 + sum(newest)) / (1 + len(newest))
 
-    def has_tried(self, candidate: Candidate) -> bool:
-        """Say whether exactly this one was tried, under the first name of its model."""
-        return key_of(candidate) in self._tried
+    def has_tried(self, key: Hashable) -> bool:
+        """Say whether exactly the candidate was tried whose `key_of` this is.
+
+        It must have the first name of its model.
+        """
+        return key in self._tried
 
     def rungs_left(self, known: Known, ladder: Iterable[int]) -> list[int]:
         """Return the rungs above a pruned model's that it wasn't trained to."""
@@ -90,7 +93,7 @@ class Lessons:
         if record.failure is not None and record.failure.is_transient:
             return
         if record.origin.get("arm") == "sampled":
-            self._sampled_new.append(not self.has_tried(candidate))
+            self._sampled_new.append(not self.has_tried(key_of(candidate)))
         self._tried.add(key_of(candidate))
         self._climbed.add(rung_of(candidate))
         if record.failure is None:

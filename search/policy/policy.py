@@ -150,7 +150,7 @@ class Policy:
         lessons.catch_up(run, candidates)
         candidate = lessons.models.first_way_to(candidate)
         untrained = replace(candidate, distillation=None)
-        if not candidate.is_pruned or lessons.has_tried(untrained):
+        if not candidate.is_pruned or lessons.has_tried(key_of(untrained)):
             return None
         if lessons.costs.training_s(candidate) <= lessons.costs.expected_s(untrained):
             return None

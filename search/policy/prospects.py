@@ -104,7 +104,7 @@ class Prospects:
                 yield Proposal("rung", known.trial.number, candidate, gain=gain)
 
     def _is_new(self, key: Hashable, candidate: Candidate) -> bool:
-        if key in self.under_way or self.lessons.has_tried(candidate):
+        if key in self.under_way or self.lessons.has_tried(key):
             return False
         engine = self.space.engines[candidate.engine].engine
         flags = engine.flags_with(candidate.flags, candidate.sparsity_pattern)
