@@ -13,10 +13,9 @@ the choice as what it may bring. Six arms::
     sweep     a member's model, which is in the store, with other engine flags or another precision
 
 The last five are forecast: costs and metrics by Gaussian processes over what was measured, more
-training by what it has added before. What is known isn't forecast: a model that was scored keeps
-its metric whatever its flags, and is as fast as it was measured however it is trained. How far an
-arm's forecasts can be trusted, its own record says. What is chosen depends on the study alone, so
-that a killed run goes on as it would have.
+training by what it has added before; a model that was scored keeps its metric whatever its flags.
+How far an arm's forecasts can be trusted, its own record says. What is chosen depends on the study
+alone, so that a killed run goes on as it would have.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def past(build):
             for arm, gain, ms, seconds in trials
         ]
         run = build.run(*records, baseline=build.record(1.0, 4.0, 0.95))
-        candidates = {n: Candidate("openvino", "int8", n / 10) for n in range(len(records))}
-        return ArmHistory.of(run, KnownTrials().of(run, candidates))
+        same = dict.fromkeys(range(len(records)), Candidate("openvino", "int8"))
+        return ArmHistory.of(run, KnownTrials().of(run, same))
 
     return make
 

@@ -8,7 +8,6 @@ import pytest
 from evaluators.candidate import Candidate, Distillation
 from search.policy.known import KnownTrials
 from search.policy.outlook import Outlook
-from search.policy.proposals import Proposal
 from spaces.dimensions import Choice, Range
 
 DIMENSIONS = {
@@ -29,22 +28,14 @@ def noisy_accuracy(found, rng):
 
 
 @pytest.fixture
-def measured(build):
-    """Return what is known of trials given as (candidate, latency in ms, accuracy)."""
-
-    def make(*trials):
-        records = [build.record(ms, 2.0, accuracy) for _, ms, accuracy in trials]
+def outlook_of(build):
+    def make(models):
+        records = [build.record(1.0, 2.0, accuracy) for _, accuracy in models]
         run = build.run(*records, baseline=build.record(2.0, 4.0, 0.96))
-        candidates = {number: found for number, (found, _, _) in enumerate(trials)}
+        candidates = {number: found for number, (found, _) in enumerate(models)}
         return Outlook(DIMENSIONS, run, KnownTrials().of(run, candidates))
 
     return make
-
-
-@pytest.fixture
-def outlook_of(measured):
-    """Return what is known of equally fast trials given as (candidate, accuracy)."""
-    return lambda models: measured(*((found, 1.0, accuracy) for found, accuracy in models))
 
 
 def drawn(count, rng, epochs=4):
@@ -84,36 +75,3 @@ def test_training_comes_out_better_than_hoped_about_as_often_as_is_stated(outloo
             better.append(-accuracy < known.hoped_metric_cost(wanted))
     assert np.mean(better) < 0.1
     assert any(better)
-
-
-def test_a_model_trained_otherwise_is_as_fast_as_it_was_measured(measured, monkeypatch):
-    """A forecast would hope for a faster one from each training of it."""
-    outlook = measured((candidate(0.5, 1), 1.0, 0.90), (candidate(0.6, 1), 0.8, 0.89))
-    asked = []
-    monkeypatch.setattr(outlook, "gain_of", lambda costs, _metric: asked.append(costs) or 0.0)
-    trained = [Proposal("tuning", 0, candidate(0.5, epochs)) for epochs in (2, 4)]
-    outlook.forecast([*trained, Proposal("prefix", 0, candidate(0.7, 0))], 4.0)
-    same = outlook.known[0].costs
-    assert [costs.tolist() for costs in asked[:2]] == [same.tolist()] * 2
-    assert asked[2].tolist() != same.tolist()
-
-
-def test_the_luckiest_of_models_that_are_alike_in_speed_is_not_on_the_front(measured):
-    lucky = (candidate(0.5, 1), 0.9, 0.90)
-    outlook = measured((candidate(0.5, 4), 1.0, 0.93), lucky, (candidate(0.5, 2), 1.1, 0.92))
-    assert [known.trial.number for known in outlook.front] == [0]
-
-
-def test_what_a_second_configuration_of_a_model_answers_is_learned_from_once(measured, monkeypatch):
-    fitted = []
-    monkeypatch.setattr(
-        "search.policy.outlook.fit_forecast",
-        lambda _dimensions, params, _targets: fitted.append(params),
-    )
-    flags = [Candidate("onnxruntime", "fp32", 0.5, flags={"threads": n}) for n in (1, 2)]
-    outlook = measured(*((each, 1.0, 0.9) for each in (*flags, candidate(0.5, 2))))
-    assert outlook._metric_forecast is outlook._costs_forecast is None
-    metrics, costs = fitted
-    assert [each["distillation.epochs"] for each in metrics] == [0, 2]
-    assert not any("onnxruntime.threads" in each for each in metrics)
-    assert [each.get("onnxruntime.threads") for each in costs] == [1, 2, None]
