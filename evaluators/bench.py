@@ -100,6 +100,22 @@ class Bench:
         """
         return self._measured(built, clock, splits, self.timing, within_s)
 
+    def answers_s(self, measured: Measured) -> float:
+        """Return how long the answers to the validation split take an artifact that was timed."""
+        latency_s = measured.quantities["latency_p50_s"].value
+        assert latency_s is not None
+        return latency_s * len(self.validation_inputs()[0]) / self.batch_size
+
+    def scores(
+        self, built: Built, clock: StageClock, split: str = VALIDATION
+    ) -> dict[str, Quantity]:
+        """Answer a whole split, untimed, and return the metric and its drop.
+
+        Raises:
+            EvaluationFailure: With the stage it happened in.
+        """
+        return self._scores(self.outputs(built, clock, split).arrays, built, clock, split)
+
     def sample_scores(
         self, built: Built, clock: StageClock, samples: NDArray[np.int64]
     ) -> NDArray[np.float64]:
@@ -108,22 +124,29 @@ class Bench:
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        outputs = self.sample_outputs(built, clock, samples).arrays
         wanted = samples.tolist()
+        outputs = self.outputs(built, clock, samples=wanted).arrays
         with clock.stage("score"):
             return self.builder.run("score", outputs, split=VALIDATION, samples=wanted).arrays[0]
 
-    def sample_outputs(
-        self, built: Built, clock: StageClock, samples: NDArray[np.int64]
+    def outputs(
+        self,
+        built: Built,
+        clock: StageClock,
+        split: str = VALIDATION,
+        samples: list[int] | None = None,
     ) -> Message:
-        """Answer some samples of the validation split; the body has the ``runtime_version``.
+        """Answer a split, or some samples of it, in a fresh process and untimed.
+
+        The body of the answer has the ``runtime_version``.
 
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        job = {**self._job(built, (), {}, None), "kind": "answer", "samples": samples.tolist()}
+        job = self._job(built, (split,), {}, None)
+        asked = {"kind": "answer", "inputs": {split: job["inputs"][split]}, "samples": samples}
         with clock.stage("benchmark"), clock.turn(self.device.quiet()):
-            return self.device.run(job)
+            return self.device.run({**job, **asked})
 
     def validation_inputs(self) -> list[NDArray[Any]]:
         """Return the inputs of the validation split, each of shape (n, ...), read as needed."""
@@ -188,9 +211,7 @@ class Bench:
         found |= built.figures
         facts: dict[str, Any] = {}
         for split in splits:
-            job = {**self._job(built, (split,), {}, None), "kind": "answer", "samples": None}
-            with clock.stage("benchmark"):
-                answer = self.device.run({**job, "inputs": {split: job["inputs"][split]}})
+            answer = self.outputs(built, clock, split)
             found |= self._scores(answer.arrays, built, clock, split)
             facts = answer.body
         return Measured(found, [], facts)

@@ -37,6 +37,8 @@ RefuseScore = Callable[[TrialRecord, float, str], str | None]
 come to, and which samples say so; or None."""
 ANSWERS_AT_ONCE_S = 20.0
 """Where a split's answers take longer, they are scored part by part."""
+_ANSWERS_UNASKED_S = 1.0
+"""Answers that may be spared are taken where they take less than another process for them."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class Evaluator:
         refuse: Refuse | None = None,
         before: TrialRecord | None = None,
         refuse_score: RefuseScore | None = None,
+        refuse_answers: Refuse | None = None,
     ) -> TrialRecord:
         """Build and measure once; a device that goes away is tried again, then given up.
 
@@ -84,6 +87,8 @@ class Evaluator:
                 samples to it.
             refuse_score: Asked after each part of a long validation split; a reason ends the trial
                 there. None scores all of it.
+            refuse_answers: Asked once an artifact is timed, before answers that take long; a reason
+                ends the trial there. None asks the artifact without asking.
 
         Raises:
             UsageError: If a disk is full, which no other candidate would escape.
@@ -96,7 +101,7 @@ class Evaluator:
                 if reason is not None:
                     return replace(probed, failure=Failure(GATED, reason, "benchmark"))
             built = self.pipeline.build(candidate, clock)
-            measured = self._scored(built, clock, refuse_score)
+            measured = self._scored(built, clock, refuse_score, refuse_answers)
             if isinstance(measured, TrialRecord):
                 return measured
             record = self.record_of(built, [measured])
@@ -108,16 +113,35 @@ class Evaluator:
         return self._recorded(candidate, label, measure)
 
     def _scored(
-        self, built: Built, clock: StageClock, refuse: RefuseScore | None
+        self,
+        built: Built,
+        clock: StageClock,
+        refuse_score: RefuseScore | None,
+        refuse_answers: Refuse | None,
     ) -> Measured | TrialRecord:
         """Measure an artifact; where its answers take long and rule it out, return its record."""
-        reference = self.bench.reference(VALIDATION)[0]
-        if refuse is None or reference.ndim == 0:  # one figure of a whole set has no parts
-            return self.bench.measure(built, clock)
-        measured = self.bench.measure(built, clock, within_s=ANSWERS_AT_ONCE_S)
+        if self.bench.reference(VALIDATION)[0].ndim == 0:  # one figure of a whole set has no parts
+            refuse_score = None
+        by_parts_s = None if refuse_score is None else ANSWERS_AT_ONCE_S
+        within_s = by_parts_s if refuse_answers is None else _ANSWERS_UNASKED_S
+        measured = self.bench.measure(built, clock, within_s=within_s)
         if self.bench.workload.metric in measured.quantities:
             return measured
+        if refuse_answers is not None:
+            timed = self._numbers_of(built, [measured])
+            reason = refuse_answers(timed)
+            if reason is not None:
+                return replace(timed, failure=Failure(GATED, reason, "score"))
+        if refuse_score is not None and self.bench.answers_s(measured) > ANSWERS_AT_ONCE_S:
+            return self._scored_by_parts(built, measured, clock, refuse_score)
+        measured.quantities.update(self.bench.scores(built, clock))
+        return measured
+
+    def _scored_by_parts(
+        self, built: Built, measured: Measured, clock: StageClock, refuse: RefuseScore
+    ) -> Measured | TrialRecord:
         timed = self._numbers_of(built, [measured])
+        reference = self.bench.reference(VALIDATION)[0]
         score = GrowingScore(reference, self.bench.workload.direction)
         for samples in parts_of(len(reference)):
             reason = refuse(timed, score.best_metric(WRONG_AT_MOST), str(score))

@@ -5,11 +5,12 @@
     refused by the engine   nothing is built
     probe                   the pruned model, not yet fine-tuned, is built and timed: its speed and
                             memory hardly depend on the weights' values
+    answers                 the model answered before with other flags, which hardly change answers
     score                   the answers to a part of a long validation split
 
 All but the first refuse what breaks a bound, or what some trial dominates even at the best metric
-that fine-tuning, or the rest of the answers, may give it. A model that was measured without
-training needs no gate: forecasts know its numbers.
+that fine-tuning, other flags, or the rest of the answers, may give it. A model that was measured
+without training needs no gate: forecasts know its numbers.
 """
 
 from __future__ import annotations
@@ -38,13 +39,30 @@ def training_refusal(run: Run, hoped_metric: float, record: TrialRecord) -> str 
             is better, where nothing bounds it yet.
         record: What was measured of it before training; the metric may be missing.
     """
+    return _refusal(run, hoped_metric, record, "training it", "however well it were trained")
+
+
+def answers_refusal(run: Run, hoped_metric: float, record: TrialRecord) -> str | None:
+    """Say why a model's answers aren't worth waiting for, or None where they may be.
+
+    Args:
+        run: As the search has it.
+        hoped_metric: The best metric to expect of a model that has answered with other flags.
+        record: What was measured, all but the metric.
+    """
+    return _refusal(run, hoped_metric, record, "other flags", "whatever it answers")
+
+
+def _refusal(
+    run: Run, hoped_metric: float, record: TrialRecord, means: str, anyhow: str
+) -> str | None:
     metric = run.facts.metric
     best = _at_its_best(run, record, hoped_metric)
-    at_best = f"even at {metric.name} {hoped_metric:.4g}, the best to expect of training it {_ODDS}"
+    at_best = f"even at {metric.name} {hoped_metric:.4g}, the best to expect of {means} {_ODDS}"
     broken = _broken_bound(run, best)
     if broken is not None:
         name, text = broken
-        return f"{text} {at_best if name == metric.name else 'however well it were trained'}"
+        return f"{text} {at_best if name == metric.name else anyhow}"
     is_objective = metric in run.facts.objectives
     if math.isinf(hoped_metric) and is_objective:
         return None

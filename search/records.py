@@ -26,7 +26,7 @@ class Failure:
     """Why a trial has no numbers, or not all.
 
     ``kind`` is one of `evaluators.failures`, interrupted, or gated: what was measured of it said
-    that training wouldn't bring it onto the front.
+    that the rest wouldn't bring it onto the front, see `search.gates`.
     """
 
     kind: str

@@ -30,7 +30,7 @@ from evaluators.engines import load_engine
 from evaluators.measurement import Quantity, score_quantity
 from evaluators.quantize import EXPORTED_FORMS
 from evaluators.spread import ProcessSpread
-from search.evaluation import BASELINE_PROCESSES, Refuse, RefuseScore
+from search.evaluation import BASELINE_PROCESSES, Refuse
 from search.records import GATED, Failure, TrialRecord
 
 
@@ -78,11 +78,12 @@ class TableEvaluator:
         _label: str,
         refuse: Refuse | None = None,
         _before: TrialRecord | None = None,
-        _refuse_score: RefuseScore | None = None,
+        *_others: object,
     ) -> TrialRecord:
         """Spend what the candidate's stages cost, and return its record.
 
-        A probe takes as long as a measurement; a repeat finds the same numbers.
+        A probe takes as long as a measurement; a repeat finds the same numbers. Answers take no
+        time of their own, so that none are spared.
         """
         refusal = load_engine(candidate.engine).refusal(candidate.precision, candidate.flags)
         if refusal is not None:

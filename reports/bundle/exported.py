@@ -168,7 +168,7 @@ def _check_inputs(bench: Bench) -> list[NDArray[Any]]:
 
 def _answers(bench: Bench, built: Built, inputs: list[NDArray[Any]]) -> Message:
     clock = StageClock(lambda _stage: None)
-    return bench.sample_outputs(built, clock, np.arange(len(inputs[0])))
+    return bench.outputs(built, clock, samples=list(range(len(inputs[0]))))
 
 
 def _refuse_another_runtime(trial: NumberedRecord, answer: Message) -> None:

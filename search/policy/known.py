@@ -1,22 +1,27 @@
-"""What was measured, as the policy looks at it: every trial of a growing run is looked at once."""
+"""What was measured, as the policy looks at it: every trial of a growing run is looked at once.
+
+A trial that a gate ended before it was asked for its answers has been timed, and counts with the
+metric of its model with other flags.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.candidate import Candidate
+from evaluators.measurement import Quantity
 from search.front import log_costs
 from search.policy.identity import answers_of, prefix_of
-from search.records import NumberedRecord, Run, TrialRecord
+from search.records import GATED, NumberedRecord, Run, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A measured trial.
+    """A measured trial, or one that was timed and not asked for its answers.
 
     Attributes:
         candidate: What it was.
@@ -39,32 +44,42 @@ class KnownTrials:
 
     def __init__(self) -> None:
         self._known: dict[int, Known] = {}
+        self._metrics: dict[Hashable, Quantity] = {}
 
     def of(self, run: Run, candidates: Mapping[int, Candidate]) -> list[Known]:
-        """Return the trials of a run that have numbers, in its order.
+        """Return the trials of a run that are known, in its order.
 
         Args:
             run: As the search has it; a trial that was measured again has another record.
             candidates: What each of its trials was.
         """
-        measured = [trial for trial in run.trials if trial.record.failure is None]
-        new = [trial for trial in measured if not self._is_as_before(trial)]
-        costs = log_costs([trial.record for trial in new], run)
-        for trial, each in zip(new, costs, strict=True):
-            candidate = candidates[trial.number]
-            self._known[trial.number] = Known(
-                trial,
-                candidate,
-                each,
-                metric_cost(trial.record, run),
-                prefix_of(candidate),
-                answers_of(candidate),
-            )
-        return [self._known[trial.number] for trial in measured]
+        looked_at = (self._look(trial, candidates, run) for trial in run.trials)
+        return [known for known in looked_at if known is not None]
 
-    def _is_as_before(self, trial: NumberedRecord) -> bool:
+    def _look(
+        self, trial: NumberedRecord, candidates: Mapping[int, Candidate], run: Run
+    ) -> Known | None:
         known = self._known.get(trial.number)
-        return known is not None and known.trial.record is trial.record
+        if known is not None and known.trial.record is trial.record:
+            return known
+        failure = trial.record.failure
+        if failure is not None and (failure.kind, failure.stage) != (GATED, "score"):
+            return None
+        candidate = candidates[trial.number]
+        answers = answers_of(candidate)
+        record, metric = trial.record, run.facts.metric.si_name
+        if failure is None:
+            self._metrics[answers] = record.quantities[metric]
+        elif answers not in self._metrics:
+            return None
+        else:
+            numbers = {**record.quantities, metric: self._metrics[answers]}
+            record = replace(record, quantities=numbers)
+        costs = log_costs([record], run)[0]
+        cost = metric_cost(record, run)
+        known = Known(trial, candidate, costs, cost, prefix_of(candidate), answers)
+        self._known[trial.number] = known
+        return known
 
 
 def metric_cost(record: TrialRecord, run: Run) -> float:

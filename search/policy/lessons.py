@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 
 from evaluators.candidate import Candidate
 from search.parameters import ParameterSpace
+from search.policy.answers import KnownAnswers
 from search.policy.identity import key_of, rung_of
 from search.policy.known import Known, KnownTrials, metric_cost
 from search.policy.pruned_models import PrunedModels
@@ -27,12 +28,14 @@ class Lessons:
         costs: What trials cost.
         training: What a rung of training brings.
         models: Which ways of pruning came to the same model.
+        answers: What models answer with other flags.
     """
 
     def __init__(self, space: ParameterSpace) -> None:
         self.costs = TrialCosts(space.engines)
         self.training = TrainingGains()
         self.models = PrunedModels()
+        self.answers = KnownAnswers()
         self._tried: set[Hashable] = set()
         self._climbed: set[Hashable] = set()
         self._candidates: dict[int, Candidate] = {}
@@ -92,12 +95,16 @@ class Lessons:
         self.costs.learn(candidate, record)
         if record.failure is not None and record.failure.is_transient:
             return
+        key = key_of(candidate)
+        is_new = not self.has_tried(key)
         if record.origin.get("arm") == "sampled":
-            self._sampled_new.append(not self.has_tried(key_of(candidate)))
-        self._tried.add(key_of(candidate))
+            self._sampled_new.append(is_new)
+        self._tried.add(key)
         self._climbed.add(rung_of(candidate))
         if record.failure is None:
             cost = metric_cost(record, run)
             best_before = cost if self._best_metric_cost == math.inf else self._best_metric_cost
             self.training.learn(candidate, cost, best_before)
             self._best_metric_cost = min(cost, self._best_metric_cost)
+            if is_new:  # a repeat answers the same
+                self.answers.learn(candidate, cost)

@@ -29,7 +29,7 @@ import numpy as np
 
 from evaluators.candidate import Candidate
 from search.evaluation import Refuse
-from search.gates import training_refusal
+from search.gates import answers_refusal, training_refusal
 from search.parameters import ParameterSpace
 from search.policy.history import ArmHistory
 from search.policy.identity import key_of, rung_of
@@ -157,6 +157,24 @@ class Policy:
         if run.usable_baseline is not None:
             hoped_cost = self._outlook(run).hoped_metric_cost(candidate)
         return partial(training_refusal, run, run.facts.metric.as_cost(hoped_cost))
+
+    def answers_gate(
+        self, run: Run, candidates: Mapping[int, Candidate], candidate: Candidate
+    ) -> Refuse | None:
+        """Return what refuses a candidate before it is asked for its answers, where they are known.
+
+        Args:
+            run: As the search has it.
+            candidates: What each of its trials was.
+            candidate: What is to be tried; a repeat isn't refused.
+        """
+        lessons = self._lessons
+        lessons.catch_up(run, candidates)
+        candidate = lessons.models.first_way_to(candidate)
+        hoped_cost = lessons.answers.hoped_cost(candidate)
+        if hoped_cost is None or lessons.has_tried(key_of(candidate)):
+            return None
+        return partial(answers_refusal, run, run.facts.metric.as_cost(hoped_cost))
 
     def ways_to(
         self, run: Run, candidates: Mapping[int, Candidate], candidate: Candidate

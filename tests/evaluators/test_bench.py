@@ -89,6 +89,8 @@ def measure(tmp_path):
         clock = StageClock(lambda _stage: None)
         if how == "probe":
             return bench.probe(built, clock), device, store
+        if how == "scores":
+            return bench.scores(built, clock), device, store
         return bench.measure(built, clock, splits), device, store
 
     return run
@@ -204,3 +206,10 @@ def test_a_probe_takes_no_longer_than_its_percentiles_need(measure):
     assert device.jobs[0]["answer_splits"] == []
     assert "accuracy" not in measured.quantities
     assert measured.quantities["latency_p90_s"].value == 0.001
+
+
+def test_answers_asked_for_later_are_scored_as_those_that_come_with_the_timing(measure):
+    later, device, _ = measure(how="scores")
+    assert [(job["kind"], list(job["inputs"])) for job in device.jobs] == [("answer", [VALIDATION])]
+    at_once, _, _ = measure(answer())
+    assert later == {name: at_once.quantities[name] for name in ("accuracy", "accuracy_drop")}

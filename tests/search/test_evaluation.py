@@ -16,6 +16,7 @@ from search.evaluation import Evaluator
 from search.retries import DEVICE_RETRIES
 
 SAMPLES = 4000
+ACCURACY = {"accuracy": Quantity(0.9, "1", "mean score per sample", "measured")}
 UNTRAINED = Candidate("openvino", "int8", 0.5)
 TRAINED = Candidate("openvino", "int8", 0.5, Distillation(2, 4.0, 0.5))
 
@@ -57,8 +58,15 @@ class ScriptedBench:
 
     def measure(self, built, clock, within_s=None):
         is_scored = within_s is None or self.answers_take_s <= within_s
-        accuracy = Quantity(0.9, "1", "mean score per sample", "measured")
-        return self._measured(built, clock, {"accuracy": accuracy} if is_scored else {})
+        return self._measured(built, clock, ACCURACY if is_scored else {})
+
+    def answers_s(self, _measured):
+        return self.answers_take_s
+
+    def scores(self, _built, clock):
+        with clock.stage("score"):
+            self.answered += SAMPLES
+        return ACCURACY
 
     def sample_scores(self, _built, clock, samples):
         """Say that every tenth sample is answered wrongly."""
@@ -196,3 +204,50 @@ def test_a_short_split_is_answered_at_once(evaluator):
     record = found.evaluate(TRAINED, "trial 7", refuse_score=lambda *_: "never asked")
     assert record.failure is None
     assert found.bench.answered == 0
+
+
+def test_known_answers_that_cannot_help_are_not_waited_for(evaluator):
+    found = evaluator()
+    found.bench.answers_take_s = 2.0
+    asked = []
+
+    def refuse(record):
+        asked.append(record)
+        return "trial 3 would dominate it"
+
+    record = found.evaluate(TRAINED, "trial 7", refuse_answers=refuse)
+    assert (record.failure.kind, record.failure.stage) == ("gated", "score")
+    assert record.failure.reason == "trial 3 would dominate it"
+    assert set(record.quantities) == {"latency_p90_s", "peak_memory_bytes"}
+    assert asked[0].quantities == record.quantities
+    assert (found.bench.times, found.bench.answered) == (1, 0)
+
+
+def test_known_answers_that_may_help_are_asked_for_at_once(evaluator):
+    found = evaluator()
+    found.bench.answers_take_s = 2.0
+    looks = []
+    record = found.evaluate(
+        TRAINED, "trial 7", None, None, lambda *_: looks.append(1), lambda _record: None
+    )
+    assert record.failure is None
+    assert record.quantities["accuracy"].value == 0.9
+    assert (found.bench.times, found.bench.answered, looks) == (1, SAMPLES, [])
+
+
+def test_known_answers_to_a_long_split_that_may_help_are_asked_for_part_by_part(evaluator):
+    found = evaluator()
+    found.bench.answers_take_s = 600.0
+    looks = []
+    record = found.evaluate(
+        TRAINED, "trial 7", None, None, lambda *_: looks.append(1), lambda _record: None
+    )
+    assert record.failure is None
+    assert (found.bench.answered, len(looks)) == (SAMPLES, 4)
+
+
+def test_known_answers_that_take_less_than_a_process_of_their_own_are_taken(evaluator):
+    found = evaluator()
+    found.bench.answers_take_s = 0.5
+    record = found.evaluate(TRAINED, "trial 7", refuse_answers=lambda _record: "never asked")
+    assert record.failure is None

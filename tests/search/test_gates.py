@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from evaluators.measurement import Quantity
-from search.gates import WRONG_AT_MOST, hoped_metric_cost, score_refusal, training_refusal
+from search.gates import (
+    WRONG_AT_MOST,
+    answers_refusal,
+    hoped_metric_cost,
+    score_refusal,
+    training_refusal,
+)
 from spaces.objectives import Objective
 
 
@@ -121,3 +127,16 @@ def test_what_is_too_slow_is_not_scored_at_all(build, run):
     bounded = replace(run, facts=build.facts(bounds={"latency_p90_ms": (None, 3.0)}))
     reason = score_refusal(bounded, probed(build, 4.0, 1.0), math.inf, "0 of 4,000 samples")
     assert reason.startswith("latency_p90_ms <= 3 would be broken")
+
+
+def test_what_a_trial_dominates_whatever_other_flags_may_answer_is_not_asked(build, run):
+    slower = probed(build, 1.2, 2.0)
+    reason = answers_refusal(run, 0.94, slower)
+    assert "trial 0 would dominate it even at accuracy 0.94, the best to expect of other" in reason
+    assert answers_refusal(run, 0.96, slower) is None
+
+
+def test_what_is_too_slow_is_not_asked_for_known_answers(build, run):
+    bounded = replace(run, facts=build.facts(bounds={"latency_p90_ms": (None, 3.0)}))
+    reason = answers_refusal(bounded, 0.99, probed(build, 4.0, 1.0))
+    assert reason.startswith("latency_p90_ms <= 3 would be broken by 27% whatever it answers")

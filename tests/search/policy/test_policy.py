@@ -16,17 +16,17 @@ from evaluators.failures import DeviceLost
 from evaluators.measurement import Quantity
 from search import feedback
 from search.budget import Budget
-from search.front import hypervolume
+from search.front import hypervolume, pareto_front
 from search.loop import SearchLoop
 from search.plan import make_plan
-from search.policy.identity import key_of, prefix_of
+from search.policy.identity import answers_of, key_of, prefix_of
 from search.policy.known import KnownTrials
 from search.policy.outlook import Outlook
 from search.policy.policy import FIRST_SAMPLED, LEAST_SAMPLED, Policy
 from search.policy.proposals import Proposal
 from search.policy.prospects import Prospects
 from search.policy.trial_costs import stages_of
-from search.records import NumberedRecord, Run, TrialRecord
+from search.records import Failure, NumberedRecord, Run, TrialRecord
 from search.samplers import make_sampler
 from search.state import StudyState
 
@@ -75,7 +75,7 @@ class Stand:
     def evaluate_baseline(self, candidate):
         return self.evaluate(candidate, "baseline")
 
-    def evaluate(self, candidate, _label, refuse=None, before=None, _refuse_score=None):
+    def evaluate(self, candidate, _label, refuse=None, before=None, *_others):
         self.seen.append((candidate, refuse, before))
         seconds, found = {}, []
         for name, stage in stages_of(candidate, self.plan.parameters.engines).items():
@@ -118,6 +118,20 @@ class Rounding(Stand):
         alike = as_rounded(candidate)
         facts = {"compress": {"digest": str(alike.sparsity)}}
         return replace(record, quantities=numbers(alike), facts=facts)
+
+
+class SlowToAnswer(Stand):
+    """A stand where answers take long, so that it is asked first whether they are worth it."""
+
+    def evaluate(self, candidate, *others):
+        record = super().evaluate(candidate, *others)
+        refuse = others[4] if len(others) > 4 else None
+        if refuse is None:
+            return record
+        numbers = {n: q for n, q in record.quantities.items() if n != "accuracy"}
+        reason = refuse(replace(record, quantities=numbers))
+        failure = None if reason is None else Failure("gated", reason, "score")
+        return record if reason is None else replace(record, quantities=numbers, failure=failure)
 
 
 def as_rounded(candidate):
@@ -183,6 +197,21 @@ def test_nothing_is_trained_that_was_not_measured_untrained(search):
         if trial.record.origin.get("arm") == "sampled":
             assert params["distillation.epochs"] == 0
         seen.add(params["sparsity"])
+
+
+def test_answers_that_are_known_are_spared_where_they_cannot_help(search):
+    found = search(600.0, stand=SlowToAnswer)
+    state = found.state
+    spared = [trial for trial in state.trials if trial.record.failure is not None]
+    assert spared
+    for trial in spared:
+        candidate = state.candidates[trial.number]
+        before = [other for other in state.trials if other.number < trial.number]
+        answered = {answers_of(state.candidates[o.number]) for o in before if o not in spared}
+        assert answers_of(candidate) in answered
+        whole = replace(trial.record, quantities=numbers(candidate), failure=None)
+        late = NumberedRecord(trial.number, "complete", state.judged(whole))
+        assert late not in pareto_front(replace(state.snapshot(), trials=[*before, late]))
 
 
 def test_where_no_forecast_promises_anything_the_sampler_may_train(search, monkeypatch):
