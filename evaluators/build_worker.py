@@ -128,12 +128,13 @@ def _compress(workload: Workload, message: Message) -> Answer:
 
 
 def _teacher_outputs(workload: Workload, message: Message) -> Answer:
-    """Write what the teacher says about every batch that a training of this seed will see."""
+    """Write what the teacher says about every batch that a training sees in a span of epochs."""
     from evaluators.compress.teacher_outputs import keep_teacher_outputs
 
     body = message.body
+    span = range(*body["span"])
     kept = keep_teacher_outputs(
-        _teacher(workload), workload, body["epochs"], body["seed"], Path(body["out_dir"])
+        _teacher(workload), workload, span, body["seed"], Path(body["out_dir"])
     )
     return {"batches": kept}, []
 
@@ -147,7 +148,7 @@ def _distill(workload: Workload, message: Message) -> Answer:
     body = message.body
     teacher = _teacher(workload)
     student = load_compressed(teacher, Path(body["model"]) / MODEL_FILE).requires_grad_(True)
-    folder = body["teacher_outputs"]
+    folders = [Path(folder) for folder in body["teacher_outputs"]]
     tuned = distill(
         student,
         teacher,
@@ -158,7 +159,7 @@ def _distill(workload: Workload, message: Message) -> Answer:
         seed=body["seed"],
         learning_rate=reconstructed_learning_rate(body["epochs"]),
         has_pattern=body["has_pattern"],
-        kept=read_teacher_outputs(Path(folder)) if folder else None,
+        kept=read_teacher_outputs(folders),
     )
     save_compressed(student, Path(body["out_dir"]) / MODEL_FILE)
     return {"distillation": asdict(tuned)}, []

@@ -16,6 +16,7 @@ from evaluators.benchmark.environment import machine_fingerprint
 from evaluators.builder import WORKER, Builder
 from evaluators.built import Built
 from evaluators.candidate import Candidate, Distillation
+from evaluators.compress.spans import spans_of
 from evaluators.devices.device import Device
 from evaluators.devices.local import WORKER as DEVICE_WORKER
 from evaluators.engines import load_engine
@@ -130,21 +131,29 @@ class Pipeline:
         }
 
         def build(out_dir: Path) -> dict[str, Any]:
-            # The entry is held, so that it isn't removed, until the training has read it.
-            outputs = self._teacher_outputs(settings.epochs) if settings.alpha > 0 else None
+            # The entries are held, so that they aren't removed, until the training has read them.
+            outputs = self._teacher_outputs(settings.epochs) if settings.alpha > 0 else []
             return self.builder.run(
                 "distill",
                 **request,
                 model=str(compressed.path),
-                teacher_outputs=str(outputs.path) if outputs else None,
+                teacher_outputs=[str(entry.path) for entry in outputs],
                 out_dir=str(out_dir),
             ).body
 
         return self._lookup(clock, "distill", recipe, build)
 
-    def _teacher_outputs(self, epochs: int) -> Entry:
+    def _teacher_outputs(self, epochs: int) -> list[Entry]:
         """Return the teacher's outputs on so many epochs; all students share them."""
-        request: dict[str, Any] = {"epochs": epochs, "seed": self.seed}
+        kept: list[Entry] = []
+        for span in spans_of(epochs):
+            kept.append(self._teacher_outputs_on(span))
+            if not kept[-1].facts["batches"]:
+                break  # a later span may take less still, and all that comes before it is drawn
+        return kept
+
+    def _teacher_outputs_on(self, span: range) -> Entry:
+        request: dict[str, Any] = {"span": [span.start, span.stop], "seed": self.seed}
         recipe = {
             **request,
             "workload": self.workload.fingerprint,

@@ -54,12 +54,13 @@ class Bench:
     folder: Path
     epochs: int
     teacher: nn.Module = field(init=False)
-    kept_outputs: TeacherOutputs | None = field(init=False)
+    kept_outputs: TeacherOutputs = field(init=False)
 
     def __post_init__(self) -> None:
         self.teacher = self.workload.model().eval()
-        keep_teacher_outputs(self.teacher, self.workload, self.epochs, self.seed, self.folder)
-        self.kept_outputs = read_teacher_outputs(self.folder)
+        whole = range(self.epochs)
+        keep_teacher_outputs(self.teacher, self.workload, whole, self.seed, self.folder)
+        self.kept_outputs = read_teacher_outputs([self.folder])
 
     def accuracy(self, model: nn.Module) -> float:
         """Return the share of validation images that are classified rightly."""

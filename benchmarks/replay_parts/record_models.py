@@ -113,7 +113,7 @@ class Forge:
         watch.take_over("dense_targets", self._shared)
         return self._targets
 
-    def _teacher_outputs(self, epochs: int, watch: Stopwatch) -> TeacherOutputs | None:
+    def _teacher_outputs(self, epochs: int, watch: Stopwatch) -> TeacherOutputs:
         """Return the teacher's outputs on so many epochs, which all students of a run share."""
         name = f"{TEACHER_OUTPUTS}/{epochs}"
         folder = self._scratch / name
@@ -121,9 +121,10 @@ class Forge:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             with self._shared.stage(name):
-                keep_teacher_outputs(self.workload.model(), self.workload, epochs, _SEED, folder)
+                whole = range(epochs)
+                keep_teacher_outputs(self.workload.model(), self.workload, whole, _SEED, folder)
         watch.take_over(name, self._shared)
-        return read_teacher_outputs(folder)
+        return read_teacher_outputs([folder])
 
     def forms(self, model: nn.Module, folder: Path, watch: Stopwatch) -> Folders:
         """Write a model in every portable form that the engines eat."""

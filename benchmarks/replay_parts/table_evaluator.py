@@ -6,7 +6,7 @@ and what decides their content in the real store::
 
     compress    prune, reconstruct    start, sparsity
                 dense_targets         nothing: once a run
-    distill     teacher_outputs       epochs
+    distill     teacher_outputs       a span of epochs: its share of what the whole training needs
                 distill               the model
     export      export                the model
     quantize    quantize              the model and the form
@@ -26,6 +26,7 @@ from benchmarks.replay_parts.table import ModelRow, ShapeRow, Table
 from benchmarks.replay_parts.virtual_clock import VirtualClock
 from evaluators.built import Measured
 from evaluators.candidate import Candidate
+from evaluators.compress.spans import spans_of
 from evaluators.engines import load_engine
 from evaluators.measurement import Quantity, score_quantity
 from evaluators.quantize import EXPORTED_FORMS
@@ -146,7 +147,9 @@ class TableEvaluator:
             elif name == "dense_targets":
                 yield _Part(name, "compress", (name,), cost)
             elif name.startswith(TEACHER_OUTPUTS):
-                yield _Part(TEACHER_OUTPUTS, "distill", (name,), cost)
+                for span in spans_of(point.epochs):
+                    share = len(span) / point.epochs
+                    yield _Part(TEACHER_OUTPUTS, "distill", (TEACHER_OUTPUTS, span), share * cost)
             elif name in ("distill", "export"):
                 yield _Part(name, name, (name, point), cost)
         form = load_engine(candidate.engine).forms[candidate.precision]

@@ -4,7 +4,8 @@ Augmented batches differ from epoch to epoch, but not from training to training:
 them from `Workload.rng`, which starts from the seed. Each batch's outputs are found by the SHA-256
 of its inputs, so a workload that draws otherwise gets no wrong ones; its teacher computes anew.
 
-::
+A longer training begins with the batches of a shorter one. So outputs are kept span by span, see
+`evaluators.compress.spans`, and a rung computes what no other has. A folder for each::
 
     0.npy, 1.npy, ...   one array for each output, all batches joined
     batches.json        SHA-256 of a batch's inputs -> its first and last row
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,10 @@ from spaces.training_precision import channels_last, training_autocast
 from spaces.workload import Array, FineTunesItself, Inputs, Workload, output_tensors
 
 MOST_BYTES = 256 * 2**20
-"""For the outputs on all batches of one training, in memory and on disk."""
+"""For the outputs on all batches of one training, in memory and on disk.
+
+What a span may take is its share of a training that ends with it.
+"""
 _INDEX = "batches.json"
 
 
@@ -35,20 +40,16 @@ class TeacherOutputs:
     """Outputs by batch.
 
     Args:
-        arrays: One for each output, all batches joined.
-        rows: Digest of a batch's inputs -> its first row and the one after its last.
+        by_batch: Digest of a batch's inputs -> its outputs.
     """
 
-    def __init__(self, arrays: list[Array], rows: dict[str, tuple[int, int]]) -> None:
-        self._arrays = arrays
-        self._rows = rows
+    def __init__(self, by_batch: Mapping[str, tuple[Array, ...]]) -> None:
+        self._by_batch = by_batch
 
     def of(self, inputs: Inputs) -> tuple[torch.Tensor, ...] | None:
         """Return the outputs on exactly these inputs, or None where they weren't kept."""
-        rows = self._rows.get(inputs_digest(inputs))
-        if rows is None:
-            return None
-        return tuple(torch.tensor(array[slice(*rows)]) for array in self._arrays)
+        found = self._by_batch.get(inputs_digest(inputs))
+        return None if found is None else tuple(torch.tensor(array) for array in found)
 
 
 def training_outputs(model: nn.Module, inputs: Inputs) -> tuple[torch.Tensor, ...]:
@@ -66,14 +67,14 @@ def teacher_outputs_of(teacher: nn.Module, inputs: Inputs) -> tuple[torch.Tensor
 
 
 def keep_teacher_outputs(
-    teacher: nn.Module, workload: Workload, epochs: int, seed: int, folder: Path
+    teacher: nn.Module, workload: Workload, span: range, seed: int, folder: Path
 ) -> int:
-    """Write the outputs on every batch that a training with this seed will see.
+    """Write the outputs on every batch that a training with this seed sees in a span of epochs.
 
     Args:
         teacher: In eval mode.
         workload: Its training data.
-        epochs: How long the training is.
+        span: Epochs, counted from 0.
         seed: The training's.
         folder: Empty.
 
@@ -86,12 +87,13 @@ def keep_teacher_outputs(
     parts: list[list[Array]] = []
     rows: dict[str, tuple[int, int]] = {}
     first = size = 0
+    most_bytes = MOST_BYTES * len(span) / span.stop
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for inputs in _training_inputs(workload, epochs, seed):
+        for inputs in _training_inputs(workload, span, seed):
             outputs = [output.numpy() for output in teacher_outputs_of(teacher, inputs)]
             size += sum(output.nbytes for output in outputs)
-            if size > MOST_BYTES or not _fit(outputs, parts):
+            if size > most_bytes or not _fit(outputs, parts):
                 return 0
             parts.append(outputs)
             rows[inputs_digest(inputs)] = (first, first := first + len(outputs[0]))
@@ -101,14 +103,19 @@ def keep_teacher_outputs(
     return len(parts)
 
 
-def read_teacher_outputs(folder: Path) -> TeacherOutputs | None:
-    """Read what `keep_teacher_outputs` wrote; None where it kept nothing."""
+def read_teacher_outputs(folders: Iterable[Path]) -> TeacherOutputs:
+    """Read what `keep_teacher_outputs` wrote, folder by folder; it may have kept nothing."""
+    return TeacherOutputs(dict(chain.from_iterable(map(_read_batches, folders))))
+
+
+def _read_batches(folder: Path) -> Iterator[tuple[str, tuple[Array, ...]]]:
+    """Yield the digest of each batch's inputs, and its outputs."""
     if not (folder / _INDEX).exists():
-        return None
-    rows = {name: tuple(ends) for name, ends in json.loads((folder / _INDEX).read_text()).items()}
+        return
     count = len(list(folder.glob("*.npy")))
     arrays = [np.load(folder / f"{position}.npy", allow_pickle=False) for position in range(count)]
-    return TeacherOutputs(arrays, rows)
+    for digest, (first, end) in json.loads((folder / _INDEX).read_text()).items():
+        yield digest, tuple(array[first:end] for array in arrays)
 
 
 def inputs_digest(inputs: Inputs) -> str:
@@ -120,11 +127,13 @@ def inputs_digest(inputs: Inputs) -> str:
     return digest.hexdigest()
 
 
-def _training_inputs(workload: Workload, epochs: int, seed: int) -> Iterator[Inputs]:
+def _training_inputs(workload: Workload, span: range, seed: int) -> Iterator[Inputs]:
+    """Yield the inputs of a span; what comes before it is drawn, too, for that is what it needs."""
     workload.rng = np.random.default_rng(seed)
-    for _ in range(epochs):
+    for epoch in range(span.stop):
         for inputs, _targets in workload.train_batches():
-            yield inputs
+            if epoch in span:
+                yield inputs
 
 
 def _fit(outputs: list[Array], parts: list[list[Array]]) -> bool:

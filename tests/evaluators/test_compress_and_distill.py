@@ -52,7 +52,7 @@ def stages(builder, tmp_path):
     return run
 
 
-def kept_trainings(root):
+def kept_spans(root):
     return len(list((root / "teacher_outputs").glob("*/*")))
 
 
@@ -78,15 +78,21 @@ def test_students_share_what_the_teacher_said(stages, tmp_path):
         entries, _ = stages(1, alpha=alpha, sparsity=sparsity)
         report = entries["distill"].facts["distillation"]
         assert report["kept_steps"] == report["steps"] == 8
-    assert kept_trainings(tmp_path) == 1
+    assert kept_spans(tmp_path) == 1
+    stages(4)
+    assert kept_spans(tmp_path) == 3
+    entries, _ = stages(3)  # all but its last span are those of two epochs
+    assert kept_spans(tmp_path) == 4
+    report = entries["distill"].facts["distillation"]
+    assert report["kept_steps"] == report["steps"] == 24
     stages(2)
-    assert kept_trainings(tmp_path) == 2
+    assert kept_spans(tmp_path) == 4
 
 
 def test_without_a_teacher_nothing_is_kept_of_it(stages, tmp_path):
     entries, _ = stages(1, alpha=0.0)
     assert entries["distill"].facts["distillation"]["kept_steps"] == 0
-    assert kept_trainings(tmp_path) == 0
+    assert kept_spans(tmp_path) == 0
 
 
 def test_a_model_in_a_pattern_is_another_one_and_stays_in_it(stages):

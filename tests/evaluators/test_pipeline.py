@@ -27,15 +27,15 @@ class WritingBuilder:
     """Writes a file that tells what it was made from, as a build worker would."""
 
     def __init__(self):
-        self.built, self.turn = [], nullcontext()
+        self.built, self.turn, self.kept = [], nullcontext(), 8
 
     def run(self, kind, *, out_dir, **body):
         self.built.append(kind)
         model = body.pop("model", None)
-        body.pop("teacher_outputs", None)  # a folder, whose name says nothing of what is in it
+        body.pop("teacher_outputs", None)  # folders, whose names say nothing of what is in them
         source = (Path(model) / "made").read_text() if model else ""
         (Path(out_dir) / "made").write_text(f"{kind} {body} <- {source}")
-        return Message({}, [])
+        return Message({"batches": self.kept}, [])
 
 
 class WritingDevice(LocalDevice):
@@ -94,6 +94,13 @@ def test_what_is_built_says_by_what_its_pruned_model_is_known(line, candidate):
         )
     )
     assert trained == untrained != wider
+
+
+@pytest.mark.parametrize(("kept", "spans"), [(8, 3), (0, 1)], ids=["some", "too much"])
+def test_what_the_teacher_says_is_kept_by_spans_until_it_is_too_much(line, candidate, kept, spans):
+    line.builder.kept = kept
+    line.build(replace(candidate, distillation=Distillation(4, 2.0, 0.5)), StageClock(print))
+    assert line.builder.built.count("teacher_outputs") == spans
 
 
 def test_code_and_data_of_the_workload_count(line, candidate):

@@ -9,6 +9,7 @@ from torch import nn
 
 from evaluators.compress import teacher_outputs as module
 from evaluators.compress.distill import distill
+from evaluators.compress.spans import spans_of
 from evaluators.compress.teacher_outputs import keep_teacher_outputs, read_teacher_outputs
 from spaces.workload import Workload
 
@@ -67,8 +68,8 @@ def trained(workload, kept, *, epochs=2, seed=0):
 
 
 def test_a_training_finds_every_batch_and_ends_with_the_same_weights(tmp_path):
-    assert keep_teacher_outputs(net(), Noisy(), 2, 0, tmp_path) == 8
-    kept = read_teacher_outputs(tmp_path)
+    assert keep_teacher_outputs(net(), Noisy(), range(2), 0, tmp_path) == 8
+    kept = read_teacher_outputs([tmp_path])
     fast, report = trained(Noisy(), kept)
     slow, without = trained(Noisy(), None)
     assert (report.kept_steps, without.kept_steps) == (8, 0)
@@ -76,35 +77,54 @@ def test_a_training_finds_every_batch_and_ends_with_the_same_weights(tmp_path):
         assert torch.equal(a, b)
 
 
+def test_spans_that_were_kept_apart_are_found_together(tmp_path):
+    spans = spans_of(5)
+    folders = [tmp_path / str(number) for number in range(len(spans))]
+    for span, folder in zip(spans, folders, strict=True):
+        folder.mkdir()
+        assert keep_teacher_outputs(net(), Noisy(), span, 0, folder) == 4 * len(span)
+    _, report = trained(Noisy(), read_teacher_outputs(folders), epochs=5)
+    assert report.kept_steps == 20
+    _, report = trained(Noisy(), read_teacher_outputs(folders[1:]), epochs=5)
+    assert report.kept_steps == 16
+
+
 @pytest.mark.parametrize(("epochs", "seed", "found"), [(3, 0, 8), (1, 0, 4), (2, 1, 0)])
 def test_only_the_same_batches_are_found(tmp_path, epochs, seed, found):
-    keep_teacher_outputs(net(), Noisy(), 2, 0, tmp_path)
-    _, report = trained(Noisy(), read_teacher_outputs(tmp_path), epochs=epochs, seed=seed)
+    keep_teacher_outputs(net(), Noisy(), range(2), 0, tmp_path)
+    _, report = trained(Noisy(), read_teacher_outputs([tmp_path]), epochs=epochs, seed=seed)
     assert report.kept_steps == found
 
 
 def test_a_workload_that_draws_elsewhere_gets_no_wrong_outputs(tmp_path):
     workload = DrawsElsewhere()
-    keep_teacher_outputs(net(), workload, 2, 0, tmp_path)
-    _, report = trained(workload, read_teacher_outputs(tmp_path))
+    keep_teacher_outputs(net(), workload, range(2), 0, tmp_path)
+    _, report = trained(workload, read_teacher_outputs([tmp_path]))
     assert report.kept_steps == 0
 
 
 def test_what_is_kept_are_the_teachers_outputs(tmp_path):
     teacher, workload = net(), Noisy()
-    keep_teacher_outputs(teacher, workload, 1, 3, tmp_path)
+    keep_teacher_outputs(teacher, workload, range(1), 3, tmp_path)
     workload.rng = np.random.default_rng(3)
     inputs, _ = next(iter(workload.train_batches()))
-    (found,) = read_teacher_outputs(tmp_path).of(inputs)
+    (found,) = read_teacher_outputs([tmp_path]).of(inputs)
     expected = teacher(torch.from_numpy(inputs["point"]))
     torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)  # bfloat16 on some CPUs
 
 
 def test_too_much_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 7 * 16 * 2 * 4)
-    assert keep_teacher_outputs(net(), Noisy(), 2, 0, tmp_path) == 0
-    assert read_teacher_outputs(tmp_path) is None
+    assert keep_teacher_outputs(net(), Noisy(), range(2), 0, tmp_path) == 0
     assert list(tmp_path.iterdir()) == []
+    _, report = trained(Noisy(), read_teacher_outputs([tmp_path]))
+    assert report.kept_steps == 0
+
+
+def test_a_span_may_take_its_share_of_what_is_not_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_BYTES", 8 * 16 * 2 * 4)
+    assert keep_teacher_outputs(net(), Noisy(), range(1, 2), 0, tmp_path) == 4
+    assert keep_teacher_outputs(net(), Noisy(), range(2, 3), 0, tmp_path) == 0
 
 
 def test_outputs_of_different_shapes_are_not_kept(tmp_path):
@@ -112,7 +132,7 @@ def test_outputs_of_different_shapes_are_not_kept(tmp_path):
         def forward(self, point):
             return point
 
-    assert keep_teacher_outputs(Same(), Uneven(), 1, 0, tmp_path) == 0
+    assert keep_teacher_outputs(Same(), Uneven(), range(1), 0, tmp_path) == 0
 
 
 def test_a_workload_that_fine_tunes_itself_needs_none(tmp_path):
@@ -122,7 +142,7 @@ def test_a_workload_that_fine_tunes_itself_needs_none(tmp_path):
 
         train_batches = None  # must not be called
 
-    assert keep_teacher_outputs(net(), Own(), 2, 0, tmp_path) == 0
+    assert keep_teacher_outputs(net(), Own(), range(2), 0, tmp_path) == 0
 
 
 def test_torchs_own_generator_is_left_alone(tmp_path):
@@ -130,5 +150,5 @@ def test_torchs_own_generator_is_left_alone(tmp_path):
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
-    keep_teacher_outputs(copy.deepcopy(teacher), Noisy(), 1, 0, tmp_path)
+    keep_teacher_outputs(copy.deepcopy(teacher), Noisy(), range(1), 0, tmp_path)
     assert torch.equal(torch.rand(1), expected)
