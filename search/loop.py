@@ -203,7 +203,7 @@ class SearchLoop:
             self.policy.gate(run, state.candidates, candidate),
             flight.same[-1].record if flight.same else None,
             partial(score_refusal, run),
-            self.policy.answers_gate(run, state.candidates, candidate),
+            None if flight.same else self.policy.answers_gate(run, state.candidates, candidate),
         )
 
     def _same_as(self, candidate: Candidate) -> list[NumberedRecord]:

@@ -166,13 +166,12 @@ class Policy:
         Args:
             run: As the search has it.
             candidates: What each of its trials was.
-            candidate: What is to be tried; a repeat isn't refused.
+            candidate: What is to be tried, and wasn't measured before.
         """
         lessons = self._lessons
         lessons.catch_up(run, candidates)
-        candidate = lessons.models.first_way_to(candidate)
-        hoped_cost = lessons.answers.hoped_cost(candidate)
-        if hoped_cost is None or lessons.has_tried(key_of(candidate)):
+        hoped_cost = lessons.answers.hoped_cost(lessons.models.first_way_to(candidate))
+        if hoped_cost is None:
             return None
         return partial(answers_refusal, run, run.facts.metric.as_cost(hoped_cost))
 

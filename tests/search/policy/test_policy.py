@@ -125,7 +125,8 @@ class SlowToAnswer(Stand):
 
     def evaluate(self, candidate, *others):
         record = super().evaluate(candidate, *others)
-        refuse = others[4] if len(others) > 4 else None
+        _, _, before, _, refuse = (*others, *[None] * 4)[:5]
+        assert before is None or refuse is None, "a repeat adds samples to what was measured"
         if refuse is None:
             return record
         numbers = {n: q for n, q in record.quantities.items() if n != "accuracy"}
