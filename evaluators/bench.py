@@ -106,15 +106,13 @@ class Bench:
         assert latency_s is not None
         return latency_s * len(self.validation_inputs()[0]) / self.batch_size
 
-    def scores(
-        self, built: Built, clock: StageClock, split: str = VALIDATION
-    ) -> dict[str, Quantity]:
-        """Answer a whole split, untimed, and return the metric and its drop.
+    def scores(self, built: Built, clock: StageClock) -> dict[str, Quantity]:
+        """Answer the whole validation split, untimed, and return the metric and its drop.
 
         Raises:
             EvaluationFailure: With the stage it happened in.
         """
-        return self._scores(self.outputs(built, clock, split).arrays, built, clock, split)
+        return self._scores(self.outputs(built, clock).arrays, built, clock, VALIDATION)
 
     def sample_scores(
         self, built: Built, clock: StageClock, samples: NDArray[np.int64]

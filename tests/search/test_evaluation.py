@@ -223,27 +223,20 @@ def test_known_answers_that_cannot_help_are_not_waited_for(evaluator):
     assert (found.bench.times, found.bench.answered) == (1, 0)
 
 
-def test_known_answers_that_may_help_are_asked_for_at_once(evaluator):
+@pytest.mark.parametrize(("take_s", "times_looked_at"), [(2.0, 0), (600.0, 4)])
+def test_known_answers_that_may_help_are_asked_for_part_by_part_if_that_takes_long(
+    evaluator, take_s, times_looked_at
+):
     found = evaluator()
-    found.bench.answers_take_s = 2.0
+    found.bench.answers_take_s = take_s
     looks = []
     record = found.evaluate(
         TRAINED, "trial 7", None, None, lambda *_: looks.append(1), lambda _record: None
     )
     assert record.failure is None
-    assert record.quantities["accuracy"].value == 0.9
-    assert (found.bench.times, found.bench.answered, looks) == (1, SAMPLES, [])
-
-
-def test_known_answers_to_a_long_split_that_may_help_are_asked_for_part_by_part(evaluator):
-    found = evaluator()
-    found.bench.answers_take_s = 600.0
-    looks = []
-    record = found.evaluate(
-        TRAINED, "trial 7", None, None, lambda *_: looks.append(1), lambda _record: None
-    )
-    assert record.failure is None
-    assert (found.bench.answered, len(looks)) == (SAMPLES, 4)
+    assert record.quantities["accuracy"].value == pytest.approx(0.9)
+    assert (found.bench.times, found.bench.answered) == (1, SAMPLES)
+    assert len(looks) == times_looked_at
 
 
 def test_known_answers_that_take_less_than_a_process_of_their_own_are_taken(evaluator):
