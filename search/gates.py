@@ -116,8 +116,13 @@ def _broken_bound(run: Run, best: TrialRecord) -> tuple[str, str] | None:
     for name, overshoot in best.violations.items():
         if overshoot > 0:
             bound = " and ".join(run.facts.constraints_on(name))
-            return name, f"{bound} would be broken by {overshoot:.0%}"
+            return name, f"{bound} would be broken by {_percent(overshoot)}"
     return None
+
+
+def _percent(share: float) -> str:
+    """Return a share in percent; of a small one, two digits that tell it from 0."""
+    return f"{share:.0%}" if share >= 0.1 else f"{100 * share:.2g}%"
 
 
 def _dominating(run: Run, best: TrialRecord) -> int | None:

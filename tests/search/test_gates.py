@@ -119,8 +119,14 @@ def test_what_a_trial_dominates_at_the_best_that_is_left_is_not_scored_further(b
 def test_a_metric_that_can_no_longer_keep_its_bound_is_not_scored_further(build, run):
     bounded = replace(run, facts=build.facts(bounds={"accuracy": (0.94, None)}))
     reason = score_refusal(bounded, probed(build, 0.5, 1.0), 0.9, "500 of 4,000 samples")
-    assert reason.startswith("accuracy >= 0.94 would be broken by 4% at the least")
+    assert reason.startswith("accuracy >= 0.94 would be broken by 4.3% at the least")
     assert score_refusal(bounded, probed(build, 0.5, 1.0), 0.945, "500 of 4,000 samples") is None
+
+
+def test_a_bound_that_is_hardly_broken_is_not_broken_by_nothing(build, run):
+    bounded = replace(run, facts=build.facts(bounds={"accuracy": (0.9371, None)}))
+    reason = score_refusal(bounded, probed(build, 0.5, 1.0), 0.9367, "2,388 samples")
+    assert reason.startswith("accuracy >= 0.9371 would be broken by 0.043% at the least")
 
 
 def test_what_is_too_slow_is_not_scored_at_all(build, run):
