@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 from evaluators.candidate import Candidate
+from spaces.dimensions import Value
+
+Params = Mapping[str, Value]
+_TRAINING = "distillation."
+_WEIGHTS = ("sparsity", "pruning.", _TRAINING)
+_ANSWERS = (*_WEIGHTS, "engine", "precision", "quantization.")
 
 
 def key_of(candidate: Candidate) -> Hashable:
@@ -33,6 +39,26 @@ def model_of(candidate: Candidate) -> Hashable:
 def answers_of(candidate: Candidate) -> Hashable:
     """Return what decides what a candidate answers, but for what flags do to rounding."""
     return model_of(candidate), candidate.engine, candidate.precision, quantization_of(candidate)
+
+
+def speed_of(candidate: Candidate) -> Hashable:
+    """Return what decides speed and memory: how a model was trained doesn't."""
+    return tuple(sorted(speed_params(candidate.params()).items()))
+
+
+def model_params(params: Params) -> Params:
+    """Return the parameters that decide the weights."""
+    return {name: value for name, value in params.items() if name.startswith(_WEIGHTS)}
+
+
+def answer_params(params: Params) -> Params:
+    """Return the parameters that decide what a candidate answers, but for rounding."""
+    return {name: value for name, value in params.items() if name.startswith(_ANSWERS)}
+
+
+def speed_params(params: Params) -> Params:
+    """Return the parameters that decide speed and memory."""
+    return {name: value for name, value in params.items() if not name.startswith(_TRAINING)}
 
 
 def quantization_of(candidate: Candidate) -> Hashable:

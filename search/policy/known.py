@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evaluators.candidate import Candidate
 from evaluators.measurement import Quantity
 from search.front import log_costs
-from search.policy.identity import answers_of, prefix_of
+from search.policy.identity import answers_of, prefix_of, speed_of
 from search.records import GATED, NumberedRecord, Run, TrialRecord
 
 
@@ -29,6 +29,7 @@ class Known:
         metric_cost: The metric as a cost, be it an objective or not.
         prefix: As `identity.prefix_of` has it.
         answers: As `identity.answers_of` has it.
+        speed: As `identity.speed_of` has it.
     """
 
     trial: NumberedRecord
@@ -37,6 +38,7 @@ class Known:
     metric_cost: float
     prefix: Hashable
     answers: Hashable
+    speed: Hashable
 
 
 class KnownTrials:
@@ -77,7 +79,8 @@ class KnownTrials:
             record = replace(record, quantities=numbers)
         costs = log_costs([record], run)[0]
         cost = metric_cost(record, run)
-        known = Known(trial, candidate, costs, cost, prefix_of(candidate), answers)
+        prefix, speed = prefix_of(candidate), speed_of(candidate)
+        known = Known(trial, candidate, costs, cost, prefix, answers, speed)
         self._known[trial.number] = known
         return known
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,9 +13,16 @@ from numpy.typing import NDArray
 from evaluators.candidate import Candidate
 from search.front import logarithms, pareto_front
 from search.gates import hoped_metric_cost
-from search.policy.forecast import MOST_OBSERVATIONS, Forecast, Params, fit_forecast
+from search.policy.forecast import MOST_OBSERVATIONS, Forecast, fit_forecast
 from search.policy.gains import Gains
-from search.policy.identity import answers_of, model_of
+from search.policy.identity import (
+    answer_params,
+    answers_of,
+    model_of,
+    model_params,
+    speed_of,
+    speed_params,
+)
 from search.policy.known import Known
 from search.policy.proposals import Proposal
 from search.records import Run
@@ -22,8 +30,6 @@ from search.run_facts import RunFacts
 from spaces.dimensions import Dimension
 from spaces.objectives import Objective
 
-_OPTIMISM = 0.5
-"""Standard deviations by which a forecast is taken to come out better than expected."""
 _FEWEST_TRAINED = 10
 """Models whose metrics say what one more may come to."""
 
@@ -93,19 +99,25 @@ class Outlook:
         if len(trained) < _FEWEST_TRAINED:
             return -np.inf
         newest = sorted(trained.values(), key=lambda known: known.trial.number)[-MOST_OBSERVATIONS:]
-        params = [_model_params(known.candidate.params()) for known in newest]
+        params = [model_params(known.candidate.params()) for known in newest]
         metrics = np.array([[known.metric_cost] for known in newest])
         forecast = fit_forecast(self._dimensions, params, metrics)
-        mean, spread = forecast.predict([_model_params(candidate.params())])
+        mean, spread = forecast.predict([model_params(candidate.params())])
         return hoped_metric_cost(float(mean[0, 0]), float(spread[0, 0]), len(newest))
 
-    def forecast(self, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """Return proposals with what each should add to the front."""
+    def forecast(self, proposals: Sequence[Proposal], hope: float) -> list[Proposal]:
+        """Return proposals with what each should add to the front.
+
+        Args:
+            proposals: Of candidates, at least one.
+            hope: Standard deviations by which what isn't known is taken to come out better than
+                expected.
+        """
         params = [proposal.candidate.params() for proposal in proposals]
-        mean, spread = self._costs_forecast.predict([_speed_params(each) for each in params])
-        metric, uncertainty = self._metric_forecast.predict(params)
-        costs = mean - _OPTIMISM * spread
-        metrics = (metric - _OPTIMISM * uncertainty)[:, 0]
+        mean, spread = self._costs_forecast.predict([speed_params(each) for each in params])
+        metric, uncertainty = self._metric_forecast.predict([answer_params(p) for p in params])
+        costs = mean - hope * spread
+        metrics = (metric - hope * uncertainty)[:, 0]
         return [
             replace(proposal, gain=self._gain_of(proposal.candidate, point, float(metric_cost)))
             for proposal, point, metric_cost in zip(proposals, costs, metrics, strict=True)
@@ -114,8 +126,21 @@ class Outlook:
     def _gain_of(
         self, candidate: Candidate, costs: NDArray[np.float64], metric_cost: float
     ) -> float:
-        """Return what a candidate would add, with a metric that is forecast unless it is known."""
+        """Return what a candidate would add, by forecasts of what isn't known of it."""
+        costs = self.shared_costs.get(speed_of(candidate), costs)
         return self.gain_of(costs, self._known_metrics.get(answers_of(candidate), metric_cost))
+
+    @cached_property
+    def shared_costs(self) -> Mapping[Hashable, NDArray[np.float64]]:
+        """Mean log costs of those that differ in their training alone, by `identity.speed_of`.
+
+        What tells them apart is how each measurement came out. Another training of the luckiest
+        would be hoped to be as fast, again and again.
+        """
+        alike: dict[Hashable, list[NDArray[np.float64]]] = defaultdict(list)
+        for known in self.known:
+            alike[known.speed].append(known.costs)
+        return {speed: np.mean(costs, axis=0) for speed, costs in alike.items()}
 
     @cached_property
     def _known_metrics(self) -> dict[Hashable, float]:
@@ -132,13 +157,15 @@ class Outlook:
     @cached_property
     def _costs_forecast(self) -> Forecast:
         newest = self.known[-MOST_OBSERVATIONS:]
-        params = [_speed_params(known.candidate.params()) for known in newest]
+        params = [speed_params(known.candidate.params()) for known in newest]
         return fit_forecast(self._dimensions, params, np.array([k.costs for k in newest]))
 
     @cached_property
     def _metric_forecast(self) -> Forecast:
-        newest = self.known[-MOST_OBSERVATIONS:]
-        params = [known.candidate.params() for known in newest]
+        """From models, each once: flags hardly change answers, and would make it seem certain."""
+        each_once = list({known.answers: known for known in self.known}.values())
+        newest = each_once[-MOST_OBSERVATIONS:]
+        params = [answer_params(known.candidate.params()) for known in newest]
         metrics = np.array([[known.metric_cost] for known in newest])
         return fit_forecast(self._dimensions, params, metrics)
 
@@ -159,14 +186,3 @@ def _limit(objective: Objective, facts: RunFacts) -> float:
     low, high = facts.bounds.get(objective.name, (None, None))
     worst = high if objective.direction == "minimize" else low
     return np.inf if worst is None else objective.as_cost(worst)
-
-
-def _model_params(params: Params) -> Params:
-    """Return what decides the weights."""
-    decides = ("sparsity", "pruning.", "distillation.")
-    return {name: value for name, value in params.items() if name.startswith(decides)}
-
-
-def _speed_params(params: Params) -> Params:
-    """Return what decides speed and memory: how long a model was trained doesn't."""
-    return {name: value for name, value in params.items() if not name.startswith("distillation.")}

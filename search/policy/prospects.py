@@ -1,7 +1,8 @@
 """What may be tried next as a study stands: what each should add to the front, and cost.
 
 Candidates are members of the front changed in one respect, or trained for longer where they could
-then be on it.
+then be on it, and a forecast is taken to come out a little better than expected. Only where none of
+them promises anything, more is hoped for, and what lies near other trials is asked for too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from search.policy.lessons import Lessons
 from search.policy.outlook import Outlook
 from search.policy.proposals import Arm, Neighbours, Proposal
 
+_HOPES = (0.5, 1.0, 2.0, 4.0)
+"""Standard deviations by which a forecast is taken to come out better than expected."""
 _MOST_PARENTS = 12
 _FIRST_TRIALS = 5
 """Among them each precision alone; their configurations are tried on every model."""
@@ -44,20 +47,30 @@ class Prospects:
     under_way: Container[Hashable]
 
     def proposals(self) -> list[Proposal]:
-        """Return what should add something."""
+        """Return what should add something; nothing where no hope is large enough."""
         near = Neighbours(self.space, self.rng)
         more = self._timed(self._more_training(near))
-        members = self.outlook.front
-        order = self.rng.permutation(len(members))[:_MOST_PARENTS]
-        parents = [members[position] for position in order]
-        changed = {key_of(p.candidate): p for p in self._changed(near, parents)}
-        unseen = [p for key, p in changed.items() if self._is_new(key, p.candidate)]
-        return [*more, *self._timed(self.outlook.forecast(unseen))] if unseen else more
+        for members, hope in self._circles():
+            order = self.rng.permutation(len(members))[:_MOST_PARENTS]
+            parents = [members[position] for position in order]
+            changed = {key_of(p.candidate): p for p in self._changed(near, parents)}
+            unseen = [p for key, p in changed.items() if self._is_new(key, p.candidate)]
+            found = self._timed(self.outlook.forecast(unseen, hope)) if unseen else []
+            if more or found:
+                return [*more, *found]
+        return []
+
+    def _circles(self) -> Iterator[tuple[Sequence[Known], float]]:
+        """Yield trials near which to look, wider and wider, and with how much hope."""
+        outlook = self.outlook
+        for members in (outlook.front, outlook.promising, outlook.known):
+            for hope in _HOPES:
+                yield members, hope
 
     def _changed(self, near: Neighbours, parents: Sequence[Known]) -> Iterator[Proposal]:
-        """Yield members of the front with other flags, widths, zeros, and other training.
+        """Yield trials with other flags, widths, zeros, and other training.
 
-        Widths are varied from each sparsity that came to a member's; the next may lie beyond it.
+        Widths are varied from each sparsity that came to a model's; the next may lie beyond it.
         """
         models = self.lessons.models
         first = self.outlook.known[:_FIRST_TRIALS]
@@ -86,7 +99,7 @@ class Prospects:
                 best = self.outlook.best_metric_cost
                 cost = self.lessons.training.expected_cost(cost, best, epochs)
                 candidate = near.trained(known.candidate, epochs)
-                gain = self.outlook.gain_of(known.costs, cost)
+                gain = self.outlook.gain_of(self.outlook.shared_costs[known.speed], cost)
                 yield Proposal("rung", known.trial.number, candidate, gain=gain)
 
     def _is_new(self, key: Hashable, candidate: Candidate) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from evaluators.candidate import Candidate, Distillation
 from search.policy.known import KnownTrials
 from search.policy.outlook import Outlook
+from search.policy.proposals import Proposal
 from spaces.dimensions import Choice, Range
 
 DIMENSIONS = {
@@ -75,3 +76,44 @@ def test_training_comes_out_better_than_hoped_about_as_often_as_is_stated(outloo
             better.append(-accuracy < known.hoped_metric_cost(wanted))
     assert np.mean(better) < 0.1
     assert any(better)
+
+
+@pytest.fixture
+def measured(build):
+    """Return what is known of trials given as (candidate, latency in ms, accuracy)."""
+
+    def make(*trials):
+        records = [build.record(ms, 2.0, accuracy) for _, ms, accuracy in trials]
+        run = build.run(*records, baseline=build.record(2.0, 4.0, 0.96))
+        candidates = {number: found for number, (found, _, _) in enumerate(trials)}
+        return Outlook(DIMENSIONS, run, KnownTrials().of(run, candidates))
+
+    return make
+
+
+def test_a_model_trained_otherwise_is_as_fast_as_those_alike_were_on_average(measured, monkeypatch):
+    """A forecast would hope for a faster one from each training of the luckiest."""
+    lucky, alike = (candidate(0.5, 1), 0.4, 0.9), (candidate(0.5, 2), 1.6, 0.9)
+    outlook = measured(lucky, alike, (candidate(0.6, 1), 0.9, 0.89))
+    asked = []
+    monkeypatch.setattr(outlook, "gain_of", lambda costs, _metric: asked.append(costs[0]) or 0.0)
+    trained = [Proposal(arm, 0, candidate(0.5, 4)) for arm in ("tuning", "training")]
+    outlook.forecast([*trained, Proposal("prefix", 0, candidate(0.7, 0))], 4.0)
+    mean = np.log(0.8)  # of 0.4 and 1.6: ratios count
+    assert asked[:2] == pytest.approx([mean, mean])
+    assert asked[2] != pytest.approx(mean)
+
+
+def test_what_a_second_configuration_of_a_model_answers_is_learned_from_once(measured, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(
+        "search.policy.outlook.fit_forecast",
+        lambda _dimensions, params, _targets: fitted.append(params),
+    )
+    flags = [Candidate("onnxruntime", "fp32", 0.5, flags={"threads": n}) for n in (1, 2)]
+    outlook = measured(*((each, 1.0, 0.9) for each in (*flags, candidate(0.5, 2))))
+    assert outlook._metric_forecast is outlook._costs_forecast is None
+    metrics, costs = fitted
+    assert [each["distillation.epochs"] for each in metrics] == [0, 2]
+    assert not any("onnxruntime.threads" in each for each in metrics)
+    assert [each.get("onnxruntime.threads") for each in costs] == [1, 2, None]

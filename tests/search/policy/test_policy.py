@@ -161,7 +161,7 @@ def arms(found):
 
 
 def test_every_arm_has_its_turn_after_the_first_trials(search):
-    found = search(150.0)
+    found = search(300.0)
     first = len(found.state.plan.first)
     assert arms(found)[: first + FIRST_SAMPLED] == [None] * first + ["sampled"] * FIRST_SAMPLED
     assert set(arms(found)) == {None, "sampled", "prefix", "training", "tuning", "rung", "sweep"}
@@ -224,6 +224,30 @@ def test_where_no_forecast_promises_anything_the_sampler_may_train(search, monke
     assert any(epochs[first:])
 
 
+@pytest.mark.parametrize(
+    ("near", "least_hope"), [("front", 4.0), ("promising", 0.5), ("known", 4.0)]
+)
+def test_where_little_hope_promises_nothing_the_search_hopes_for_more_and_looks_further(
+    search, monkeypatch, near, least_hope
+):
+    monkeypatch.setattr(Prospects, "_more_training", lambda *_: iter(()))
+    forecast = Outlook.forecast
+
+    def only_there(outlook, proposals, hope):
+        nearer = [] if near == "front" else outlook.front
+        members = {known.trial.number for known in getattr(outlook, near)}
+        members -= {known.trial.number for known in nearer}
+        return [
+            replace(each, gain=1e-3 * (each.parent in members and hope >= least_hope))
+            for each in forecast(outlook, proposals, hope)
+        ]
+
+    monkeypatch.setattr(Outlook, "forecast", only_there)
+    found = search(200.0)
+    later = found.state.trials[len(found.state.plan.first) + FIRST_SAMPLED :]
+    assert any(trial.record.origin.get("parent") is not None for trial in later)
+
+
 def test_other_flags_promise_no_better_metric_than_was_scored(search, monkeypatch):
     state = search(60.0).state
     dimensions = state.plan.parameters.dimensions
@@ -235,7 +259,7 @@ def test_other_flags_promise_no_better_metric_than_was_scored(search, monkeypatc
     other_flags = replace(parent.candidate, flags={**parent.candidate.flags, "threads": threads})
     other_model = replace(parent.candidate, sparsity=0.85)
     proposals = [Proposal("sweep", 0, other_flags), Proposal("prefix", 0, other_model)]
-    known, forecast = (proposal.gain for proposal in outlook.forecast(proposals))
+    known, forecast = (proposal.gain for proposal in outlook.forecast(proposals, 0.5))
     assert known == parent.metric_cost
     assert forecast != parent.metric_cost
 
