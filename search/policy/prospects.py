@@ -93,7 +93,7 @@ class Prospects:
         """Yield the rungs at which a model could then be on the front."""
         for known in self.outlook.promising:
             cost = known.metric_cost
-            for epochs in self.lessons.rungs_left(known, near.ladder):
+            for epochs in self._rungs_to_try(known, near.ladder):
                 if (known.prefix, epochs) in self.under_way:
                     continue
                 best = self.outlook.best_metric_cost
@@ -101,6 +101,14 @@ class Prospects:
                 candidate = near.trained(known.candidate, epochs)
                 gain = self.outlook.gain_of(self.outlook.shared_costs[known.speed], cost)
                 yield Proposal("rung", known.trial.number, candidate, gain=gain)
+
+    def _rungs_to_try(self, known: Known, ladder: Sequence[int]) -> Sequence[int]:
+        """Return the rungs that a model wasn't trained to; not the longest before all others.
+
+        It promises most, and nothing says what an epoch takes before the first training.
+        """
+        left = self.lessons.rungs_left(known, ladder)
+        return left if self.lessons.costs.has_seen_training else left[:-1] or left
 
     def _is_new(self, key: Hashable, candidate: Candidate) -> bool:
         if key in self.under_way or self.lessons.has_tried(key):

@@ -73,6 +73,11 @@ class TrialCosts:
                 self._medians.clear()
             self._built.add((name, stage.key))
 
+    @property
+    def has_seen_training(self) -> bool:
+        """Whether a model was trained, so that what an epoch takes is known."""
+        return ("distill",) in self._seconds
+
     def expected_s(self, candidate: Candidate) -> float:
         """Return how long a trial should take, without the sampler."""
         stages = stages_of(candidate, self.engines)

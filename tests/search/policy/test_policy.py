@@ -248,6 +248,13 @@ def test_where_little_hope_promises_nothing_the_search_hopes_for_more_and_looks_
     assert any(trial.record.origin.get("parent") is not None for trial in later)
 
 
+def test_the_first_training_is_not_the_longest(search):
+    """Which promises most, while nothing says what an epoch takes."""
+    epochs = [t.record.params["distillation.epochs"] for t in search(300.0).state.trials]
+    trained = [count for count in epochs if count]
+    assert trained[0] < max(trained)
+
+
 def test_other_flags_promise_no_better_metric_than_was_scored(search, monkeypatch):
     state = search(60.0).state
     dimensions = state.plan.parameters.dimensions

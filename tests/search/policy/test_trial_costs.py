@@ -50,6 +50,13 @@ def test_training_is_counted_by_the_epoch(build, costs, trained):
     assert costs.expected_s(longer) == pytest.approx(16 + 2 + 0.5 + 0.25 + 1.6)
 
 
+def test_what_an_epoch_takes_is_known_once_a_model_was_trained(build, costs, trained):
+    costs.learn(trained, record(build, found=["distill"]))
+    assert not costs.has_seen_training
+    costs.learn(replace(trained, sparsity=0.6), record(build))
+    assert costs.has_seen_training
+
+
 def test_a_stage_that_was_found_says_nothing_of_what_it_costs(build, costs, trained):
     costs.learn(trained, record(build))
     quick = {**SECONDS, "compress": 0.001}
