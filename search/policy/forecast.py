@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from search.policy.identity import Params
 from spaces.dimensions import Choice, Dimension, Fixed, Range, Value
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-Params = Mapping[str, Value]
 Matrix = NDArray[np.float64]
 
 MOST_OBSERVATIONS = 200

@@ -29,14 +29,22 @@ def noisy_accuracy(found, rng):
 
 
 @pytest.fixture
-def outlook_of(build):
-    def make(models):
-        records = [build.record(1.0, 2.0, accuracy) for _, accuracy in models]
+def measured(build):
+    """Return what is known of trials given as (candidate, latency in ms, accuracy)."""
+
+    def make(*trials):
+        records = [build.record(ms, 2.0, accuracy) for _, ms, accuracy in trials]
         run = build.run(*records, baseline=build.record(2.0, 4.0, 0.96))
-        candidates = {number: found for number, (found, _) in enumerate(models)}
+        candidates = {number: found for number, (found, _, _) in enumerate(trials)}
         return Outlook(DIMENSIONS, run, KnownTrials().of(run, candidates))
 
     return make
+
+
+@pytest.fixture
+def outlook_of(measured):
+    """Return the same of models given as (candidate, accuracy), which are equally fast."""
+    return lambda models: measured(*((found, 1.0, accuracy) for found, accuracy in models))
 
 
 def drawn(count, rng, epochs=4):
@@ -76,19 +84,6 @@ def test_training_comes_out_better_than_hoped_about_as_often_as_is_stated(outloo
             better.append(-accuracy < known.hoped_metric_cost(wanted))
     assert np.mean(better) < 0.1
     assert any(better)
-
-
-@pytest.fixture
-def measured(build):
-    """Return what is known of trials given as (candidate, latency in ms, accuracy)."""
-
-    def make(*trials):
-        records = [build.record(ms, 2.0, accuracy) for _, ms, accuracy in trials]
-        run = build.run(*records, baseline=build.record(2.0, 4.0, 0.96))
-        candidates = {number: found for number, (found, _, _) in enumerate(trials)}
-        return Outlook(DIMENSIONS, run, KnownTrials().of(run, candidates))
-
-    return make
 
 
 def test_a_model_trained_otherwise_is_as_fast_as_those_alike_were_on_average(measured, monkeypatch):

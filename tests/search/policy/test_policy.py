@@ -161,7 +161,7 @@ def arms(found):
 
 
 def test_every_arm_has_its_turn_after_the_first_trials(search):
-    found = search(300.0)
+    found = search(200.0)
     first = len(found.state.plan.first)
     assert arms(found)[: first + FIRST_SAMPLED] == [None] * first + ["sampled"] * FIRST_SAMPLED
     assert set(arms(found)) == {None, "sampled", "prefix", "training", "tuning", "rung", "sweep"}
